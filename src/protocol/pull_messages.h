@@ -1,0 +1,121 @@
+/*
+ * Puller and keeper. The puller connects to the socket of its source (the socket says which source
+ * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
+ * request has one answer, in order; PROGRESS, SEGMENT_CLOSED and STATE have none.
+ *
+ *   puller                      keeper
+ *   HELLO                   ->
+ *                           <-  HELLO
+ *   ATTACH                  ->
+ *                           <-  ATTACHED | FAILURE      (after recovery of what the last one left)
+ *   OPEN_SEGMENT            ->
+ *                           <-  SEGMENT_OPENED + fd | FAILURE (NO_SPACE: ask again later)
+ *   PROGRESS …              ->
+ *   SEGMENT_CLOSED          ->                            (END is durable, key wiped, fd closed)
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/name.h"
+#include "crypto/hash.h"
+#include "protocol/message.h"
+#include "volume/header.h"
+
+/*
+ * ATTACH: does the puller still hold an open segment of before the keeper's restart? Then it goes
+ * on writing to it, and the keeper adopts it.
+ */
+struct attach {
+	bool holds_segment;
+	uint8_t segment_id[SEGMENT_ID_SIZE];
+};
+
+enum attached_kind {
+	ATTACHED_START = 0,    /* nothing is archived: begin as the configuration says */
+	ATTACHED_RESUME = 1,   /* go on in binlog_file at good_end */
+	ATTACHED_NEXT = 2,     /* binlog_file is whole; the next is next_file from position 4 */
+	ATTACHED_CONTINUE = 3, /* the held segment is yours; nothing else is set */
+};
+
+struct attached {
+	enum attached_kind kind;
+	uint8_t identity[SEGMENT_IDENTITY_SIZE];
+	struct hash generation;
+	struct hash file_id;
+	char binlog_file[BINLOG_NAME_MAX + 1];
+	char next_file[BINLOG_NAME_MAX + 1];
+	uint64_t good_end;	      /* binlog position */
+	uint64_t last_event_position; /* of the last archived event */
+	uint32_t last_event_crc;
+};
+
+struct open_segment {
+	uint8_t identity[SEGMENT_IDENTITY_SIZE];
+	struct hash generation;
+	struct hash file_id;
+	char binlog_file[BINLOG_NAME_MAX + 1];
+	uint64_t start_position;
+};
+
+/* The key goes by value, once, and is wiped on both sides as soon as it is in a struct secret. */
+struct segment_opened {
+	uint8_t header[SEGMENT_HEADER_SIZE]; /* as it stands on disk, for segment_header_decode() */
+	uint8_t key[32];
+};
+
+/* At most one a second, and one before SEGMENT_CLOSED. What it states is durable. */
+struct progress {
+	uint8_t segment_id[SEGMENT_ID_SIZE];
+	uint64_t good_end;
+	uint64_t transaction_end;
+	uint64_t transaction_usec; /* time of the last whole transaction, as the server says */
+	uint64_t received_usec;	   /* vault time of the last durable frame */
+	uint64_t source_position;  /* where the server is in its current file, 0 if not known */
+	uint64_t byte_count;	   /* binlog bytes since the puller started */
+	uint32_t frame_sequence;   /* of the last durable frame */
+	uint8_t frame_tag[16];
+};
+
+struct segment_closed {
+	uint8_t segment_id[SEGMENT_ID_SIZE];
+	uint64_t good_end;
+};
+
+enum pull_state {
+	PULL_CONNECTING = 0,
+	PULL_STREAMING = 1,
+	PULL_WAITING = 2, /* a failure that may pass: next try at retry_usec */
+	PULL_REFUSED = 3, /* a failure that a person must end */
+};
+
+struct pull_status {
+	enum pull_state state;
+	uint64_t retry_usec; /* realtime of the next try, 0 if none is planned */
+	char server[128];    /* "db1.bank.example:3306" */
+	char sentence[MESSAGE_SENTENCE_SIZE];
+};
+
+int attach_send(int fd, const struct attach *attach, struct error *err) MUST_CHECK;
+int attach_decode(const struct message *message, struct attach *ret, struct error *err) MUST_CHECK;
+int attached_send(int fd, const struct attached *attached, struct error *err) MUST_CHECK;
+int attached_decode(const struct message *message, struct attached *ret,
+		    struct error *err) MUST_CHECK;
+int open_segment_send(int fd, const struct open_segment *request, struct error *err) MUST_CHECK;
+int open_segment_decode(const struct message *message, struct open_segment *ret,
+			struct error *err) MUST_CHECK;
+int segment_opened_send(int fd, const struct segment_opened *opened, const int *fds,
+			size_t fd_count, struct error *err) MUST_CHECK;
+int segment_opened_decode(const struct message *message, struct segment_opened *ret,
+			  struct error *err) MUST_CHECK;
+int progress_send(int fd, const struct progress *progress, struct error *err) MUST_CHECK;
+int progress_decode(const struct message *message, struct progress *ret,
+		    struct error *err) MUST_CHECK;
+int segment_closed_send(int fd, const struct segment_closed *closed, struct error *err) MUST_CHECK;
+int segment_closed_decode(const struct message *message, struct segment_closed *ret,
+			  struct error *err) MUST_CHECK;
+int pull_status_send(int fd, const struct pull_status *status, struct error *err) MUST_CHECK;
+int pull_status_decode(const struct message *message, struct pull_status *ret,
+		       struct error *err) MUST_CHECK;
