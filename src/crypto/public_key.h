@@ -14,7 +14,7 @@
 #include "base/secret.h"
 #include "crypto/hash.h"
 
-#define PUBLIC_KEY_DER_MAX 1024
+#define PUBLIC_KEY_DER_MAX 1152 /* RSA of 8192 bits takes 1062 */
 #define WRAP_SIZE_MAX	   1024 /* RSA of 8192 bits */
 #define SIGNATURE_SIZE_MAX 160	/* ECDSA P-384 in DER is at most 104 */
 

@@ -3,7 +3,7 @@
  * blocking. From here on nobody else may touch it.
  *
  * Borrows: the SSL object and its socket; the caller closes them through the library that made
- * them. Threads: one.
+ * them. The program ignores SIGPIPE. Threads: one.
  */
 #pragma once
 

@@ -15,12 +15,14 @@
 #define CHANNEL_MESSAGE_MAX 65536u
 #define CHANNEL_FDS_MAX	    4
 
-/* Listen at @path (replacing a dead socket of ours), with @mode and, if not -1, owner and group. */
+/* Listen at @path (replacing a dead socket of ours), with @mode and, if not -1, owner and group.
+ * ERROR_EXISTS while another process listens there. */
 int channel_listen(const char *path, mode_t mode, uid_t owner, gid_t group,
 		   struct error *err) MUST_CHECK;
 int channel_accept(int listen_fd, struct error *err) MUST_CHECK; /* non-blocking descriptor */
 
-/* Connect, or ERROR_UNAVAILABLE with a sentence that names @path. Blocking descriptor. */
+/* Connect, or ERROR_UNAVAILABLE (ERROR_REFUSED: not permitted) with a sentence that names @path.
+ * Blocking descriptor. */
 int channel_connect(const char *path, struct error *err) MUST_CHECK;
 
 /* Send one message; ERROR_CLOSED if the peer is gone, ERROR_BUSY if its queue is full (on a
@@ -46,7 +48,8 @@ int channel_peer(int fd, struct channel_peer *ret_peer, struct error *err) MUST_
 /* Is the peer a member of @group (primary or supplementary, SO_PEERGROUPS)? 1, 0 or an error. */
 int channel_peer_in_group(int fd, gid_t group, struct error *err) MUST_CHECK;
 
-/* A sealed memfd holding @bytes: for what does not fit a message. The reader checks the seals. */
+/* A sealed memfd holding @bytes (at least one): for what does not fit a message. The reader checks
+ * the seals; ERROR_DEFECT if one is missing or the size is 0 or over @size_max. */
 int channel_body_new(const void *bytes, size_t size, struct error *err) MUST_CHECK;
 int channel_body_map(int fd, size_t size_max, const void **ret_bytes, size_t *ret_size,
 		     struct error *err) MUST_CHECK; /* unmap with munmap() */

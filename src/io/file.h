@@ -51,7 +51,12 @@ int file_read_exact(int fd, void *buffer, size_t size, uint64_t offset,
 /* Up to @size bytes at @offset; returns how many, less than @size only at the end of the file. */
 ssize_t file_read(int fd, void *buffer, size_t size, uint64_t offset, struct error *err) MUST_CHECK;
 
-/* Append @size bytes (a multiple of the block size, from aligned memory) with RWF_DSYNC. */
+/*
+ * Append @size bytes (a multiple of the block size, from aligned memory) with RWF_DSYNC.
+ * ERROR_NO_SPACE only when the kernel refused the first byte of this call: the file is as it was,
+ * and the call may be repeated. Full after a part was written is ERROR_IO, like everything else:
+ * the sentence says how much was written, and the file is finished for this writer.
+ */
 int file_append_durable(int fd, const void *buffer, size_t size, struct error *err) MUST_CHECK;
 
 /* Write a small file that replaces any other of this name, atomically and durably (0600). For
@@ -66,10 +71,15 @@ int file_block_size(int fd, uint32_t *ret_size, struct error *err) MUST_CHECK;
 /* Free bytes for an unprivileged writer on the file system of @fd. */
 int file_free_space(int fd, uint64_t *ret_size, struct error *err) MUST_CHECK;
 
-/* Memory aligned and sized for direct I/O; free with free(). Never NULL. */
+/* Zeroed memory, aligned for any block size and rounded up to BLOCK_SIZE_MIN; free with free().
+ * Never NULL. */
 void *file_buffer_new(size_t size);
 
-/* What a file is protected by. Flags are set by get-or-set: never clears another flag. */
+/*
+ * What a file or directory is protected by. Flags are set by get-or-set: never clears another flag;
+ * FILE_PROTECTION_NONE clears these two. ERROR_REFUSED without CAP_LINUX_IMMUTABLE, ERROR_USAGE if
+ * the file system has no such flags. Of both, file_protection() tells the stronger.
+ */
 enum file_protection { FILE_PROTECTION_NONE, FILE_PROTECTION_APPEND, FILE_PROTECTION_IMMUTABLE };
 int file_protect(int fd, enum file_protection protection, struct error *err) MUST_CHECK;
 int file_protection(int fd, enum file_protection *ret_protection, struct error *err) MUST_CHECK;
@@ -77,7 +87,8 @@ int file_protection(int fd, enum file_protection *ret_protection, struct error *
 /*
  * The proof that nobody has the file open for writing: a read lease (the caller owns the file or
  * has CAP_LEASE, and @fd is open read-only). ERROR_BUSY while a writer exists. Held until the
- * descriptor is closed; file_quiet() says whether it still is.
+ * descriptor is closed; file_quiet() says whether it still is. A lease that a new writer breaks
+ * sends SIGURG, which is ignored by default.
  */
 int file_lease(int fd, struct error *err) MUST_CHECK;
 bool file_quiet(int fd);

@@ -39,13 +39,15 @@ struct ring;
 int ring_new(struct ring **ret_ring, struct error *err) MUST_CHECK;
 void ring_free(struct ring *ring); /* waits for appends in flight */
 
-/* One-shot readiness; starting it again while pending is an ASSERT. @tag below 32. */
+/* One-shot readiness; starting it again while pending is an ASSERT. @tag below 32; readable and
+ * writable of one tag may be pending together. Cancelling ends both: no event of theirs comes any
+ * more, and they may be started again at once. */
 void ring_poll_readable(struct ring *ring, int fd, uint32_t tag);
 void ring_poll_writable(struct ring *ring, int fd, uint32_t tag);
 void ring_poll_cancel(struct ring *ring, uint32_t tag);
 
-/* Start one append. At most one in flight per descriptor: on XFS two lose data with both
- * reporting success (measured), so it is ASSERTed per @tag. */
+/* Start one append, @tag below RING_SLOTS. At most one in flight per descriptor: on XFS two lose
+ * data with both reporting success (measured), so it is ASSERTed per @tag. */
 void ring_append(struct ring *ring, int fd, const void *buffer, size_t size, uint32_t tag);
 
 /* (Re)arm the timer at an absolute CLOCK_MONOTONIC time, in microseconds; 0 disarms it. */

@@ -1,0 +1,162 @@
+#include "crypto/tls_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "crypto/openssl_error.h"
+
+struct tls_stream {
+	SSL *ssl;
+	bool drained; /* the last read ended because the socket had no more */
+	struct error
+		failed; /* found behind bytes that were returned first; told at the next read */
+};
+
+int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct error *err)
+{
+	struct tls_stream *stream;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno,
+				       "making the TLS socket non-blocking");
+	stream = calloc(1, sizeof(*stream));
+	ASSERT(stream);
+	stream->ssl = ssl;
+	/* one system call brings many records instead of two calls for each */
+	SSL_set_read_ahead(stream->ssl, 1);
+	SSL_set_mode(stream->ssl,
+		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	*ret_stream = stream;
+	return 0;
+}
+
+void tls_stream_free(struct tls_stream *stream)
+{
+	free(stream);
+}
+
+/* Why did a call on the session stop? 0 with *ret_want, or ERROR_CLOSED. */
+static int why(SSL *ssl, int saved_errno, enum tls_want *ret_want, struct error *err)
+{
+	switch (SSL_get_error(ssl, 0)) {
+	case SSL_ERROR_WANT_READ:
+		*ret_want = TLS_WANT_READ;
+		return 0;
+	case SSL_ERROR_WANT_WRITE:
+		*ret_want = TLS_WANT_WRITE;
+		return 0;
+	case SSL_ERROR_ZERO_RETURN:
+		return error_set(err, ERROR_CLOSED, "the peer closed the TLS session");
+	case SSL_ERROR_SYSCALL:
+		ERR_clear_error();
+		if (saved_errno == 0)
+			return error_set(err, ERROR_CLOSED, "the peer closed the connection");
+		return error_set_errno(err, ERROR_CLOSED, saved_errno, "the connection failed");
+	default:
+		return openssl_error(err, ERROR_CLOSED, "TLS failed");
+	}
+}
+
+ssize_t tls_stream_read(struct tls_stream *stream, void *buffer, size_t size,
+			enum tls_want *ret_want, struct error *err)
+{
+	enum tls_want want = TLS_WANT_NOTHING;
+	uint8_t *out = buffer;
+	size_t done = 0;
+	int r = 0;
+
+	if (stream->failed.code) {
+		*err = stream->failed;
+		return err->code;
+	}
+	stream->drained = false;
+	while (done < size) {
+		size_t got = 0;
+
+		ERR_clear_error();
+		errno = 0;
+		if (SSL_read_ex(stream->ssl, out + done, size - done, &got) == 1) {
+			done += got;
+			continue;
+		}
+		r = why(stream->ssl, errno, &want, &stream->failed);
+		stream->drained = r == 0;
+		break;
+	}
+	if (done == 0 && r < 0) {
+		*err = stream->failed;
+		return r;
+	}
+	*ret_want = done > 0 ? TLS_WANT_NOTHING : want;
+	return (ssize_t)done;
+}
+
+ssize_t tls_stream_write(struct tls_stream *stream, const void *buffer, size_t size,
+			 enum tls_want *ret_want, struct error *err)
+{
+	enum tls_want want = TLS_WANT_NOTHING;
+	size_t done = 0;
+	int r = 0;
+
+	ERR_clear_error();
+	errno = 0;
+	if (size > 0 && SSL_write_ex(stream->ssl, buffer, size, &done) != 1)
+		r = why(stream->ssl, errno, &want, err);
+	if (r < 0)
+		return r;
+	*ret_want = want;
+	return (ssize_t)done;
+}
+
+size_t tls_stream_pending(const struct tls_stream *stream)
+{
+	int decrypted = SSL_pending(stream->ssl);
+
+	if (stream->failed.code)
+		return 1;
+	if (decrypted > 0)
+		return (size_t)decrypted;
+	/* read ahead, not decrypted yet; after a drained read it is only part of a record */
+	return !stream->drained && SSL_has_pending(stream->ssl) ? 1 : 0;
+}
+
+const char *tls_stream_version(const struct tls_stream *stream)
+{
+	return SSL_get_version(stream->ssl);
+}
+
+const char *tls_stream_cipher(const struct tls_stream *stream)
+{
+	return SSL_get_cipher_name(stream->ssl);
+}
+
+int tls_stream_peer(const struct tls_stream *stream, struct hash *ret_certificate,
+		    struct hash *ret_spki, struct error *err)
+{
+	X509 *certificate = SSL_get1_peer_certificate(stream->ssl);
+	unsigned char *whole = NULL;
+	unsigned char *spki = NULL;
+	int whole_size;
+	int spki_size;
+	int r = 0;
+
+	if (!certificate)
+		return error_set(err, ERROR_DEFECT, "the TLS peer showed no certificate");
+	whole_size = i2d_X509(certificate, &whole);
+	spki_size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);
+	if (whole_size > 0 && spki_size > 0) {
+		hash_bytes(whole, (size_t)whole_size, ret_certificate);
+		hash_bytes(spki, (size_t)spki_size, ret_spki);
+	} else {
+		r = openssl_error(err, ERROR_DEFECT, "the TLS peer's certificate is unreadable");
+	}
+	OPENSSL_free(whole);
+	OPENSSL_free(spki);
+	X509_free(certificate);
+	return r;
+}
