@@ -2,8 +2,8 @@
  * The configuration file: INI, one table row per option (config/options.c), read once at start.
  *
  * A mistake is `FILE:LINE: sentence`: an unknown section or key, a value that is not of its kind,
- * a missing key. Keys marked [P] in the table are policy: `init` writes them into the ledger, and a
- * later file may only be stricter (config_policy_compare()).
+ * a missing key. Keys marked as policy in the table are written into the ledger by `init`, and a
+ * later file may only be stricter. [defaults] gives every source's fall-backs, wherever it stands.
  *
  * Owns: all of its texts; read-only after config_load().
  */
@@ -39,8 +39,8 @@ struct config_source {
 	char *user;
 	char *credential; /* "file:PATH" (first line: the password), "systemd:NAME", "none" */
 	char *tls_ca;
-	char *tls_certificate; /* may be NULL */
-	char *tls_key;
+	char *tls_certificate; /* NULL: none; never so with credential "none" */
+	char *tls_key;	       /* NULL exactly if tls_certificate is */
 	enum tls_minimum tls_minimum;
 	char *start; /* "oldest", "now" or a binlog file name */
 	char retention[SOURCE_NAME_MAX + 1];
@@ -49,15 +49,18 @@ struct config_source {
 	uint64_t rate_limit; /* bytes a second, 0: none */
 };
 
-struct config_class { /* [retention NAME], policy */
+/* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps
+ * for ever. */
+struct config_class {
 	char name[SOURCE_NAME_MAX + 1];
-	uint64_t keep_usec, minimum_usec, maximum_usec;
+	uint64_t keep_usec;    /* 0: for ever */
+	uint64_t minimum_usec; /* 0: none */
+	uint64_t maximum_usec; /* 0: none */
 };
 
 struct config {
 	char *path;
-	uint8_t hash[32]; /* SHA-256 of the file's bytes, set by the program (config/ has no crypto)
-			   */
+	uint8_t hash[32]; /* SHA-256 of the file's bytes; zero until the program sets it */
 
 	char *name;
 	char *volumes[CONFIG_VOLUMES_MAX];
@@ -66,7 +69,9 @@ struct config {
 	uint64_t segment_size, segment_age_usec, frame_delay_usec, reserve;
 	char *runtime; /* directory of the sockets, default /run/binvault */
 
-	char *hsm_module, *hsm_token_label, *hsm_token_serial, *hsm_state, *hsm_pin_source;
+	char *hsm_module, *hsm_state;
+	char *hsm_token_label, *hsm_token_serial; /* at least one of them */
+	char *hsm_pin_source;			  /* "credential:NAME" or "file:PATH" */
 
 	char *export_path; /* may be NULL: no restores */
 
@@ -78,8 +83,14 @@ struct config {
 	size_t source_count;
 };
 
-/* Read and check the whole file. ERROR_USAGE with FILE:LINE. ERROR_NOT_FOUND if there is none. */
+/* Read and check the whole file. ERROR_USAGE with FILE:LINE, also if there is no such file. */
 int config_load(const char *path, struct config **ret_config, struct error *err) MUST_CHECK;
+
+/* The two halves of it, for who needs the bytes as well (their hash); free the text. */
+int config_read(const char *path, char **ret_text, size_t *ret_size, struct error *err) MUST_CHECK;
+int config_parse(const char *path, const char *text, size_t size, struct config **ret_config,
+		 struct error *err) MUST_CHECK;
+
 void config_free(struct config *config);
 DEFINE_CLEANUP(config_free, struct config *);
 
@@ -93,9 +104,13 @@ int config_socket_pull(const struct config *config, const char *source,
 int config_socket(const struct config *config, const char *name /* "operator", "hsm", "export" */,
 		  char path[static CONFIG_SOCKET_PATH_SIZE], struct error *err) MUST_CHECK;
 
-/* The table, for man page, completion and `--help`: one row per option. */
+/* The table, for the manual page and `help`: one row per option, NULL behind the last. */
 struct config_option {
-	const char *section, *key, *kind, *fallback, *help;
+	const char *section; /* "archive", "source NAME" */
+	const char *key;
+	const char *kind;     /* what its value looks like: "size", "oldest | now | FILE" */
+	const char *fallback; /* NULL: none */
+	const char *help;
 	bool policy;
 };
-const struct config_option *config_options(size_t *ret_count);
+const struct config_option *config_option_at(size_t index);

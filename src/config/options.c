@@ -1,0 +1,115 @@
+#include "config/options.h"
+
+#include "base/checked.h"
+#include "base/units.h"
+#include "config/values.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+#define DAY (86400 * USEC_PER_SEC)
+
+#define IN_CONFIG(field) offsetof(struct config, field)
+#define IN_CLASS(field)	 offsetof(struct config_class, field)
+#define IN_SOURCE(field) offsetof(struct config_source, field)
+
+/* shown: section, key, kind, fallback, help, policy */
+static const struct option options[] = {
+	/* clang-format off */
+	{{"archive", "name", "name", NULL, "the vault's name in status, logs and manifests", false},
+	 OPTION_ARCHIVE, OPTION_REQUIRED, value_parse_vault, IN_CONFIG(name), 0, 0},
+	{{"archive", "volume", "directory", NULL, "where the archive lies", false},
+	 OPTION_ARCHIVE, OPTION_REQUIRED | OPTION_LIST, value_parse_volumes, 0, 0, 0},
+	{{"archive", "worm", "required | advisory", "required",
+	  "required: refuse to run where the kernel cannot keep archived files unchangeable", true},
+	 OPTION_ARCHIVE, 0, value_parse_worm, IN_CONFIG(worm), 0, 0},
+	{{"archive", "segment-size", "size", "256M", "a segment is sealed at this size", false},
+	 OPTION_ARCHIVE, 0, value_parse_size, IN_CONFIG(segment_size), MIB, GIB},
+	{{"archive", "segment-age", "duration", "15m", "a segment is sealed at this age", false},
+	 OPTION_ARCHIVE, 0, value_parse_duration, IN_CONFIG(segment_age_usec), USEC_PER_SEC, DAY},
+	{{"archive", "frame-delay", "duration", "100ms",
+	  "what has arrived is written after this time at the latest", false},
+	 OPTION_ARCHIVE, 0, value_parse_duration, IN_CONFIG(frame_delay_usec), 0,
+	 10 * USEC_PER_SEC},
+	{{"archive", "reserve", "size", "1G",
+	  "free space that is kept so that sealing and the ledger always work", false},
+	 OPTION_ARCHIVE, 0, value_parse_size, IN_CONFIG(reserve), 16 * MIB, 64 * TIB},
+	{{"archive", "runtime", "directory", "/run/binvault", "where the sockets lie", false},
+	 OPTION_ARCHIVE, 0, value_parse_path, IN_CONFIG(runtime), 0, 0},
+
+	{{"hsm", "module", "file", NULL, "the PKCS#11 module of the HSM", false},
+	 OPTION_HSM, OPTION_REQUIRED, value_parse_path, IN_CONFIG(hsm_module), 0, 0},
+	{{"hsm", "token-label", "text", NULL, "the token, by its label", false},
+	 OPTION_HSM, 0, value_parse_text, IN_CONFIG(hsm_token_label), 0, 0},
+	{{"hsm", "token-serial", "text", NULL, "the token, by its serial number", false},
+	 OPTION_HSM, 0, value_parse_text, IN_CONFIG(hsm_token_serial), 0, 0},
+	{{"hsm", "state", "directory", NULL,
+	  "last signed root and login record: not a cache, back it up", false},
+	 OPTION_HSM, OPTION_REQUIRED, value_parse_path, IN_CONFIG(hsm_state), 0, 0},
+	{{"hsm", "pin-source", "credential:NAME | file:PATH", NULL, "where the PIN stands", false},
+	 OPTION_HSM, OPTION_REQUIRED, value_parse_pin_source, IN_CONFIG(hsm_pin_source), 0, 0},
+
+	{{"export", "path", "directory", NULL, "the share that restores are written to", false},
+	 OPTION_EXPORT, OPTION_REQUIRED, value_parse_path, IN_CONFIG(export_path), 0, 0},
+
+	{{"access", "operate", "group", NULL, "who may read status and lists", false},
+	 OPTION_ACCESS, 0, value_parse_text, IN_CONFIG(access_operate), 0, 0},
+	{{"access", "restore", "group", NULL, "who may request restores", false},
+	 OPTION_ACCESS, 0, value_parse_text, IN_CONFIG(access_restore), 0, 0},
+
+	{{"retention NAME", "keep", "duration", NULL, "a segment expires at this age", true},
+	 OPTION_RETENTION, OPTION_REQUIRED, value_parse_duration, IN_CLASS(keep_usec), DAY,
+	 36500 * DAY},
+	{{"retention NAME", "minimum", "duration", "0s", "keep may never be shorter", true},
+	 OPTION_RETENTION, 0, value_parse_duration, IN_CLASS(minimum_usec), 0, 36500 * DAY},
+	{{"retention NAME", "maximum", "duration", "0s", "keep may never be longer; 0s: no limit",
+	  true},
+	 OPTION_RETENTION, 0, value_parse_duration, IN_CLASS(maximum_usec), 0, 36500 * DAY},
+
+	{{"source NAME", "servers", "HOST[:PORT], …", NULL, "the servers that hold this history",
+	  false},
+	 OPTION_SOURCE, OPTION_REQUIRED | OPTION_LIST | OPTION_OWN, value_parse_servers, 0, 0, 0},
+	{{"source NAME", "server-id", "number", NULL, "unique in the whole topology", false},
+	 OPTION_SOURCE, OPTION_REQUIRED | OPTION_OWN, value_parse_server_id, IN_SOURCE(server_id),
+	 1, UINT32_MAX},
+	{{"source NAME", "user", "text", NULL, "the account on the server", false},
+	 OPTION_SOURCE, OPTION_REQUIRED, value_parse_text, IN_SOURCE(user), 0, 0},
+	{{"source NAME", "credential", "file:PATH | systemd:NAME | none", NULL,
+	  "where its password stands (the first line); none: the certificate alone", false},
+	 OPTION_SOURCE, OPTION_REQUIRED, value_parse_credential, IN_SOURCE(credential), 0, 0},
+	{{"source NAME", "tls-ca", "file", NULL, "who must have signed the server's certificate",
+	  false},
+	 OPTION_SOURCE, OPTION_REQUIRED, value_parse_path, IN_SOURCE(tls_ca), 0, 0},
+	{{"source NAME", "tls-certificate", "file", NULL, "our certificate", false},
+	 OPTION_SOURCE, 0, value_parse_path, IN_SOURCE(tls_certificate), 0, 0},
+	{{"source NAME", "tls-key", "file", NULL, "the key of our certificate", false},
+	 OPTION_SOURCE, 0, value_parse_path, IN_SOURCE(tls_key), 0, 0},
+	{{"source NAME", "tls-minimum", "1.2 | 1.3", "1.2", "the lowest version of TLS", false},
+	 OPTION_SOURCE, 0, value_parse_tls_minimum, IN_SOURCE(tls_minimum), 0, 0},
+	{{"source NAME", "start", "oldest | now | FILE", "oldest",
+	  "where a new source begins: always at the start of a binlog file", false},
+	 OPTION_SOURCE, 0, value_parse_start, IN_SOURCE(start), 0, 0},
+	{{"source NAME", "retention", "name", "default", "its class: [retention NAME]", false},
+	 OPTION_SOURCE, 0, value_parse_name, IN_SOURCE(retention), 0, 0},
+	{{"source NAME", "allowed-formats", "row, mixed, statement", "row",
+	  "values of binlog_format that are archived", false},
+	 OPTION_SOURCE, OPTION_LIST, value_parse_formats, 0, 0, 0},
+	{{"source NAME", "heartbeat", "duration", "5s", "how often an idle server shows life",
+	  false},
+	 OPTION_SOURCE, 0, value_parse_duration, IN_SOURCE(heartbeat_usec), 100 * USEC_PER_MSEC,
+	 3600 * USEC_PER_SEC},
+	{{"source NAME", "rate-limit", "size", "0", "bytes a second; 0: no limit", false},
+	 OPTION_SOURCE, 0, value_parse_size, IN_SOURCE(rate_limit), 0, TIB},
+	/* clang-format on */
+};
+
+const struct option *option_at(size_t index)
+{
+	return index < ARRAY_LENGTH(options) ? &options[index] : NULL;
+}
+
+const struct config_option *config_option_at(size_t index)
+{
+	return index < ARRAY_LENGTH(options) ? &options[index].shown : NULL;
+}

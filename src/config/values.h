@@ -1,0 +1,35 @@
+/* The parsers of the option table: one for each kind of value. Targets are named behind each. */
+#pragma once
+
+#include "config/options.h"
+
+int value_parse_name(const struct option *option, const char *text, void *target,
+		     struct error *err); /* char[SOURCE_NAME_MAX + 1] */
+int value_parse_vault(const struct option *option, const char *text, void *target,
+		      struct error *err); /* char *, a name */
+int value_parse_text(const struct option *option, const char *text, void *target,
+		     struct error *err); /* char * */
+int value_parse_path(const struct option *option, const char *text, void *target,
+		     struct error *err); /* char * */
+int value_parse_size(const struct option *option, const char *text, void *target,
+		     struct error *err); /* uint64_t */
+int value_parse_duration(const struct option *option, const char *text, void *target,
+			 struct error *err); /* uint64_t, microseconds */
+int value_parse_worm(const struct option *option, const char *text, void *target,
+		     struct error *err); /* enum worm_mode */
+int value_parse_tls_minimum(const struct option *option, const char *text, void *target,
+			    struct error *err); /* enum tls_minimum */
+int value_parse_server_id(const struct option *option, const char *text, void *target,
+			  struct error *err); /* uint32_t */
+int value_parse_start(const struct option *option, const char *text, void *target,
+		      struct error *err); /* char * */
+int value_parse_credential(const struct option *option, const char *text, void *target,
+			   struct error *err); /* char * */
+int value_parse_pin_source(const struct option *option, const char *text, void *target,
+			   struct error *err); /* char * */
+int value_parse_volumes(const struct option *option, const char *text, void *target,
+			struct error *err); /* struct config */
+int value_parse_servers(const struct option *option, const char *text, void *target,
+			struct error *err); /* struct config_source */
+int value_parse_formats(const struct option *option, const char *text, void *target,
+			struct error *err); /* struct config_source */
