@@ -89,7 +89,8 @@ int channel_listen(const char *path, mode_t mode, uid_t owner, gid_t group, stru
 	if (r < 0)
 		return r;
 	/* The name appears with mode 0 and is opened only when it belongs to whom it shall. */
-	if (fchmod(fd, 0) < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fchmod(fd, 0) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set_errno(err, errno == EACCES ? ERROR_REFUSED : ERROR_FAILED, errno,
 				       "binding socket '%s'", path);
 	if (((owner != (uid_t)-1 || group != (gid_t)-1) && lchown(path, owner, group) < 0) ||

@@ -16,7 +16,7 @@
 #define CHANNEL_FDS_MAX	    4
 
 /* Listen at @path (replacing a dead socket of ours), with @mode and, if not -1, owner and group.
- * ERROR_EXISTS while another process listens there. */
+ * ERROR_EXISTS while another process listens there. Non-blocking, as what is accepted. */
 int channel_listen(const char *path, mode_t mode, uid_t owner, gid_t group,
 		   struct error *err) MUST_CHECK;
 int channel_accept(int listen_fd, struct error *err) MUST_CHECK; /* non-blocking descriptor */

@@ -10,8 +10,10 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/units.h"
@@ -81,8 +83,13 @@ static int restrict_and_enable(struct io_uring *uring)
 		allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
 		allowed[i].sqe_op = opcodes[i];
 	}
-	r = io_uring_register_restrictions(uring, allowed, ARRAY_LENGTH(allowed));
-	return r < 0 ? r : io_uring_enable_rings(uring);
+	/* liburing 2.3 declares functions for both and its shared object lacks them */
+	r = (int)syscall(SYS_io_uring_register, uring->ring_fd, IORING_REGISTER_RESTRICTIONS,
+			 allowed, ARRAY_LENGTH(allowed));
+	if (r == 0)
+		r = (int)syscall(SYS_io_uring_register, uring->ring_fd,
+				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	return r < 0 ? -errno : 0;
 }
 
 int ring_new(struct ring **ret_ring, struct error *err)
@@ -302,8 +309,12 @@ int ring_wait(struct ring *ring, struct ring_event *events, size_t events_max, s
 		/* all of it was stale, or an early timer */
 		if (seen > 0)
 			continue;
-		if (r == -EINTR || r >= 0)
+		/* after a submission the kernel does not tell a signal from its own early wakeup
+		 * by a timer, so both go up; without one, 0 can only be the latter */
+		if (r == -EINTR || r > 0)
 			return 0;
+		if (r == 0)
+			continue;
 		/* EBUSY: completions overflowed; the next call makes room for them */
 		if ((r != -EAGAIN && r != -EBUSY) || ++again_count > AGAIN_COUNT_MAX)
 			return error_set_errno(err, ERROR_FAILED, -r, "waiting on the io_uring");

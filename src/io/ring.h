@@ -55,7 +55,7 @@ void ring_timer(struct ring *ring, uint64_t monotonic_usec);
 
 /*
  * Submit what was started and wait for at least one event; returns how many stand in @events.
- * Interrupted by a signal: 0 events.
+ * 0 events: interrupted by a signal, or woken for nothing; look at the signal flag and wait again.
  */
 int ring_wait(struct ring *ring, struct ring_event *events, size_t events_max,
 	      struct error *err) MUST_CHECK;
