@@ -8,10 +8,12 @@
 static struct error err;
 
 /*
- * Read off the output of mariadb-binlog for the golden file by hand: the end of each group and
- * its GTID. What the groups are stands in the workload: DDL, InnoDB, MyISAM, Aria, SAVEPOINT,
- * mixed ROLLBACK, statement and row format, LOAD DATA, XA, CREATE TABLE … SELECT, temporary
- * tables, FLUSH, two-phase ALTER, a sequence, a procedure, compressed events, SET timestamp.
+ * Taken from the output of mariadb-binlog for the golden file: the end of the last event before
+ * each next GTID, or before the ROTATE. The listing was read through as well: each of them is a
+ * commit, a rollback, XA, or the one statement of its group. The workload is mariadb-10.11.sql:
+ * DDL, InnoDB, MyISAM, Aria, SAVEPOINT, mixed ROLLBACK, statement and row format, LOAD DATA, XA,
+ * CREATE TABLE … SELECT, temporary tables, FLUSH, two-phase ALTER, a sequence, a procedure,
+ * compressed events, SET timestamp.
  */
 static const struct {
 	uint32_t end;
