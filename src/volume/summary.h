@@ -66,7 +66,7 @@ struct segment_end {
 	uint32_t frame_count; /* SESSION and DATA frames: END's own sequence */
 	uint32_t session_count;
 	enum segment_ended ended;
-	char next_file[BINLOG_NAME_MAX + 1]; /* "" if not known; only for ROTATE and RECOVERED */
+	char next_file[BINLOG_NAME_MAX + 1]; /* "" if not known; only for ROTATE */
 };
 
 /* Where the next frame will stand, and what is before it. */
