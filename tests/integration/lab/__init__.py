@@ -1,0 +1,37 @@
+"""The lab: a real environment below one scratch directory.
+
+What integration tests, quickstart, campaign and benchmark have in common. Each piece is one module
+and owns what it starts:
+
+    scratch    the directory, and everything that has to end before it is removed
+    pki        a certificate authority, certificates, and wrong ones
+    mariadb    a real MariaDB server on a free port of 127.0.0.1
+    token      a SoftHSM2 token
+    loopfs     an XFS or ext4 file system in an image
+    traffic    mixed traffic against a server, and bulk for the benchmark
+    processes  programs under test: logs, SIGKILL, waiting, memory
+    skip       what a test says when the machine lacks something
+
+    with Scratch() as scratch:
+        authority = Authority(scratch.directory("pki"))
+        server = MariaDB(scratch, authority)
+        server.start()
+
+Threads: none of the objects may be used by two threads at once, except that `Traffic` runs beside
+the thread that started it. Everything uses the standard library and command line programs only.
+"""
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def build_directory():
+    """The build directory under test, absolute: $BINVAULT_BUILD or build/dev."""
+    return (PROJECT / os.environ.get("BINVAULT_BUILD", "build/dev")).resolve()
+
+
+def program(name):
+    """The absolute path of a program of the build under test."""
+    return build_directory() / "bin" / name
