@@ -132,7 +132,7 @@ static int get(const json_t *object, const char *key, json_type type, const char
 
 int json_get_string(const json_t *object, const char *key, const char **ret_text, struct error *err)
 {
-	const json_t *value;
+	const json_t *value = NULL;
 	int r = get(object, key, JSON_STRING, "a string", &value, err);
 
 	if (r < 0)
@@ -143,7 +143,7 @@ int json_get_string(const json_t *object, const char *key, const char **ret_text
 
 int json_get_u64(const json_t *object, const char *key, uint64_t *ret_value, struct error *err)
 {
-	const char *text;
+	const char *text = NULL;
 	char *end;
 	unsigned long long value;
 	int r = json_get_string(object, key, &text, err);
@@ -172,7 +172,7 @@ int json_get_bool(const json_t *object, const char *key, bool *ret_value, struct
 int json_get_hex(const json_t *object, const char *key, void *ret_bytes, size_t size,
 		 struct error *err)
 {
-	const char *text;
+	const char *text = NULL;
 	int r = json_get_string(object, key, &text, err);
 
 	if (r < 0)
