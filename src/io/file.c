@@ -283,6 +283,34 @@ static int write_all(int fd, const void *bytes, size_t size, struct error *err)
 	return 0;
 }
 
+int file_append_filler(int dir_fd, const char *path, char filler, uint32_t block, struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = -1;
+	CLEANUP(freep)
+	char *bytes = NULL;
+	uint64_t size;
+	size_t missing;
+	int r;
+
+	fd = open_file(dir_fd, path, O_WRONLY | O_APPEND, 0, err);
+	if (fd < 0)
+		return fd;
+	r = file_size(fd, &size, err);
+	if (r < 0)
+		return r;
+	missing = (size_t)(round_up(size, block) - size);
+	if (missing == 0)
+		return 0;
+	bytes = malloc(missing);
+	ASSERT(bytes);
+	memset(bytes, filler, missing);
+	r = write_all(fd, bytes, missing, err);
+	if (r == 0)
+		r = file_sync(fd, err);
+	return r < 0 ? error_prefix(err, "filling up '%s'", path) : 0;
+}
+
 int file_replace(int dir_fd, const char *name, const void *bytes, size_t size, struct error *err)
 {
 	CLEANUP(close_fdp)

@@ -59,6 +59,13 @@ ssize_t file_read(int fd, void *buffer, size_t size, uint64_t offset, struct err
  */
 int file_append_durable(int fd, const void *buffer, size_t size, struct error *err) MUST_CHECK;
 
+/*
+ * Append @filler until the size is a multiple of @block: after a torn append, which may have ended
+ * anywhere, direct I/O could not go on. Through the cache, and durable when it returns.
+ */
+int file_append_filler(int dir_fd, const char *path, char filler, uint32_t block,
+		       struct error *err) MUST_CHECK;
+
 /* Write a small file that replaces any other of this name, atomically and durably (0600). For
  * state outside the archive only: the login record and the last signed root. */
 int file_replace(int dir_fd, const char *name, const void *bytes, size_t size,
