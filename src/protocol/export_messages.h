@@ -87,7 +87,7 @@ struct export_manifest {
 };
 
 int export_begin_send(int fd, const struct export_begin *m, int directory_fd,
-		      struct error *err) MUST_CHECK; /* directory_fd -1: none */
+		      struct error *err) MUST_CHECK; /* EXPORT_VERIFY: -1; EXPORT_RESTORE: never */
 int export_begin_decode(const struct message *message, struct export_begin *ret,
 			struct error *err) MUST_CHECK;
 int export_segment_send(int fd, const struct export_segment *m, int segment_fd,
@@ -103,7 +103,7 @@ int export_segment_done_decode(const struct message *message, struct export_segm
 			       struct error *err) MUST_CHECK;
 int export_finish_send(int fd, struct error *err) MUST_CHECK;
 int export_result_send(int fd, const struct export_result *m, int body_fd,
-		       struct error *err) MUST_CHECK;
+		       struct error *err) MUST_CHECK; /* body_fd -1: nothing was written */
 int export_result_decode(const struct message *message, struct export_result *ret,
 			 struct error *err) MUST_CHECK;
 int export_manifest_send(int fd, const struct export_manifest *m, struct error *err) MUST_CHECK;

@@ -55,6 +55,7 @@ enum message_type {
 	MESSAGE_EXPORT_COMMITTED = 57,
 };
 
+/* Zeroed before its first use. Too large for a deep stack: one a conversation. */
 struct message {
 	enum message_type type;
 	uint16_t version;
@@ -71,11 +72,21 @@ int message_send(int fd, enum message_type type, const void *body, size_t size, 
 
 /* Receive into @message. 1: a message; 0: the peer has closed; errors as channel_receive(). */
 int message_receive(int fd, struct message *message, struct error *err) MUST_CHECK;
+
+/* Wipe the bytes (they may have held a key) and close what was not taken. Twice is harmless; so is
+ * after a receive that failed. */
 void message_release(struct message *message);
+
+/* The descriptor at @index, which is the caller's from now on. */
+int message_take_fd(struct message *message, size_t index);
 
 /* ERROR_DEFECT unless @message is of @type; a FAILURE becomes its own code and sentence. */
 int message_expect(const struct message *message, enum message_type type,
 		   struct error *err) MUST_CHECK;
+
+/* The same for a type that has neither body nor descriptors. */
+int message_expect_empty(const struct message *message, enum message_type type,
+			 struct error *err) MUST_CHECK;
 
 /* Answer a request with the error that it met. */
 int message_send_failure(int fd, const struct error *reason, struct error *err) MUST_CHECK;
