@@ -58,7 +58,7 @@ int base64_decode(const char *text, size_t length, void *ret_bytes, size_t size_
 		int value = digit_value(text[i]);
 
 		if (value < 0)
-			return error_set(err, ERROR_DEFECT, "byte %#04x at %zu is not base64",
+			return error_set(err, ERROR_DEFECT, "byte 0x%02x at %zu is not base64",
 					 (unsigned)(unsigned char)text[i], i);
 		bits = bits << 6 | (uint32_t)value;
 		bit_count += 6;
