@@ -255,8 +255,9 @@ def replay(server, files, program="mariadb-binlog"):
     when a client replays it, so that the next GTID of the file is already taken.
     """
     paths = [str(Path(file)) for file in files]
-    source = subprocess.Popen([program, "--no-defaults", *paths], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    source = subprocess.Popen([program, "--no-defaults", f"--local-load={server.data}", *paths],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
     target = subprocess.run(server.client_command("--binary-mode"), stdin=source.stdout,
                             capture_output=True, check=False)
     source.stdout.close()
