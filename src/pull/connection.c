@@ -1,0 +1,291 @@
+#include "pull/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <mysql.h>
+#include <errmsg.h>
+#include <mysqld_error.h>
+
+/* ma_pvio.h shows the TLS session only with this, and uses a type that it does not define. */
+#define HAVE_TLS 1
+typedef unsigned char uchar;
+#include <ma_pvio.h>
+
+#include "binlog/flavour.h"
+#include "pull/credential.h"
+
+/* Plugins that never send a password that TLS alone protects to anybody but the server itself. */
+#define ALLOWED_PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password"
+
+/* Before the dump only short answers are read; libmariadb's buffer must not grow with an event. */
+#define PACKET_SIZE_MAX (16ul << 20)
+
+struct connection {
+	MYSQL *mysql;
+	char server[300]; /* "host:port", for sentences */
+};
+
+void connection_free(struct connection *connection)
+{
+	if (!connection)
+		return;
+	if (connection->mysql)
+		mysql_close(connection->mysql);
+	free(connection);
+}
+
+/* What a person must change ends in REFUSED; what time may heal in UNAVAILABLE. */
+static int connect_error(struct connection *connection, const struct config_source *source,
+			 struct error *err)
+{
+	unsigned int number = mysql_errno(connection->mysql);
+	const char *text = mysql_error(connection->mysql);
+	const char *server = connection->server;
+
+	switch (number) {
+	case ER_ACCESS_DENIED_ERROR:
+	case ER_DBACCESS_DENIED_ERROR:
+	case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+		return error_set(err, ERROR_REFUSED,
+				 "%s refused the login of '%s' (%u): check the account, its "
+				 "password and REQUIRE X509 against tls-certificate",
+				 server, source->user, number);
+	case ER_HOST_NOT_PRIVILEGED:
+	case ER_HOST_IS_BLOCKED:
+		return error_set(err, ERROR_REFUSED, "%s does not allow this host (%u): %s", server,
+				 number, text);
+	case CR_SSL_CONNECTION_ERROR:
+		if (strcasestr(text, "self-signed") || strcasestr(text, "self signed") ||
+		    strcasestr(text, "unable to get local issuer") ||
+		    strcasestr(text, "certificate verify failed"))
+			return error_set(err, ERROR_REFUSED,
+					 "the certificate of %s is not signed by tls-ca '%s': %s",
+					 server, source->tls_ca, text);
+		if (strcasestr(text, "expired"))
+			return error_set(
+				err, ERROR_REFUSED,
+				"the certificate of %s has expired: renew it on the server",
+				server);
+		if (strcasestr(text, "validation of ssl server certificate") ||
+		    strcasestr(text, "hostname") || strcasestr(text, "host name"))
+			return error_set(
+				err, ERROR_REFUSED,
+				"the certificate of %s is for another host name: put the name "
+				"that it was issued for into `servers` (%s)",
+				server, text);
+		if (strcasestr(text, "not supported") || strcasestr(text, "doesn't support") ||
+		    strcasestr(text, "is required"))
+			return error_set(
+				err, ERROR_REFUSED,
+				"%s offers no TLS, so no password was sent: configure TLS on "
+				"the server",
+				server);
+		if (strcasestr(text, "timed out") || strcasestr(text, "unexpected eof") ||
+		    strcasestr(text, "reset by peer"))
+			return error_set(err, ERROR_UNAVAILABLE, "TLS with %s ended: %s", server,
+					 text);
+		return error_set(err, ERROR_REFUSED, "TLS with %s failed: %s", server, text);
+	case CR_AUTH_PLUGIN_CANNOT_LOAD:
+	case CR_AUTH_PLUGIN_ERR:
+		return error_set(
+			err, ERROR_REFUSED,
+			"%s asks for a way to log in that is not allowed (only " ALLOWED_PLUGINS
+			"): %s",
+			server, text);
+	default:
+		return error_set(err, ERROR_UNAVAILABLE, "connecting to %s failed (%u): %s", server,
+				 number, text);
+	}
+}
+
+static void set_options(MYSQL *mysql, const struct config_source *source, const char *id)
+{
+	const unsigned int timeout_sec = CONNECTION_TIMEOUT_SEC;
+	const unsigned long packet_size = PACKET_SIZE_MAX;
+	const my_bool on = 1;
+	const my_bool off = 0;
+
+	mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_sec);
+	mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout_sec);
+	mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_sec);
+	mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
+	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
+	mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_size);
+	mysql_options(mysql, MYSQL_OPT_SSL_CA, source->tls_ca);
+	if (source->tls_certificate) {
+		mysql_options(mysql, MYSQL_OPT_SSL_CERT, source->tls_certificate);
+		mysql_options(mysql, MYSQL_OPT_SSL_KEY, source->tls_key);
+	}
+	mysql_options(mysql, MARIADB_OPT_TLS_VERSION,
+		      source->tls_minimum == TLS_MINIMUM_1_3 ? "TLSv1.3" : "TLSv1.2,TLSv1.3");
+	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+	mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+	mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, ALLOWED_PLUGINS);
+	mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "binvault-pull");
+	mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "binvault_connection", id);
+}
+
+/* A dead network is found by keepalive and TCP_USER_TIMEOUT as well as by missing heartbeats. */
+static void set_socket_options(int fd, uint64_t heartbeat_usec)
+{
+	const int on = 1;
+	const int timeout_msec = (int)(3 * heartbeat_usec / 1000);
+	const int receive_size = 4 << 20;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof(receive_size));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));
+}
+
+int connection_open(const struct config_source *source, const struct config_server *server,
+		    const char *id, struct connection **ret_connection, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = calloc(1, sizeof(*connection));
+	struct secret password = {0};
+	int r;
+
+	ASSERT(connection);
+	snprintf(connection->server, sizeof(connection->server), "%s:%u", server->host,
+		 (unsigned)server->port);
+	connection->mysql = mysql_init(NULL);
+	ASSERT(connection->mysql);
+	set_options(connection->mysql, source, id);
+	r = credential_read(source->credential, &password, err);
+	if (r < 0)
+		return r;
+	/* "localhost" would mean a UNIX socket: nothing that a vault has. */
+	const unsigned int tcp = MYSQL_PROTOCOL_TCP;
+	mysql_options(connection->mysql, MYSQL_OPT_PROTOCOL, &tcp);
+	if (!mysql_real_connect(connection->mysql, server->host, source->user,
+				(const char *)password.bytes, NULL, server->port, NULL, 0))
+		r = connect_error(connection, source, err);
+	secret_release(&password);
+	if (connection->mysql->passwd)
+		secret_wipe(connection->mysql->passwd, strlen(connection->mysql->passwd));
+	if (r < 0)
+		return r;
+	if (!mysql_get_ssl_cipher(connection->mysql))
+		return error_set(
+			err, ERROR_REFUSED,
+			"the connection to %s is not encrypted: configure TLS on the server",
+			connection->server);
+	set_socket_options(connection_fd(connection), source->heartbeat_usec);
+	*ret_connection = TAKE(connection);
+	return 0;
+}
+
+const char *connection_version(const struct connection *connection)
+{
+	return flavour_version_text(mysql_get_server_info(connection->mysql));
+}
+
+int connection_fd(const struct connection *connection)
+{
+	return (int)mysql_get_socket(connection->mysql);
+}
+
+static int query_error(struct connection *connection, const char *statement, struct error *err)
+{
+	unsigned int number = mysql_errno(connection->mysql);
+	int code = number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? ERROR_UNAVAILABLE
+								    : ERROR_REFUSED;
+
+	return error_set(err, code, "%s answered to '%s': %u %s", connection->server, statement,
+			 number, mysql_error(connection->mysql));
+}
+
+int connection_execute(struct connection *connection, const char *statement, struct error *err)
+{
+	MYSQL_RES *result;
+
+	if (mysql_query(connection->mysql, statement) != 0)
+		return query_error(connection, statement, err);
+	result = mysql_store_result(connection->mysql);
+	mysql_free_result(result);
+	return 0;
+}
+
+int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
+		    void *context, struct error *err)
+{
+	MYSQL_RES *result;
+	MYSQL_ROW row;
+	int r = 0;
+
+	if (mysql_query(connection->mysql, statement) != 0)
+		return query_error(connection, statement, err);
+	result = mysql_store_result(connection->mysql);
+	if (!result)
+		return query_error(connection, statement, err);
+	while (r >= 0 && (row = mysql_fetch_row(result)))
+		r = callback(context, row[0] ? row[0] : "", err);
+	mysql_free_result(result);
+	return r < 0 ? r : 0;
+}
+
+struct one_value {
+	char *text;
+	size_t size;
+	size_t count;
+};
+
+static int take_value(void *context, const char *text, struct error *err)
+{
+	struct one_value *value = context;
+
+	if (value->count++ > 0)
+		return 0;
+	if (strlen(text) >= value->size)
+		return error_set(err, ERROR_DEFECT,
+				 "the server's answer has %zu bytes, %zu at most "
+				 "are expected",
+				 strlen(text), value->size - 1);
+	memcpy(value->text, text, strlen(text) + 1);
+	return 0;
+}
+
+int connection_value(struct connection *connection, const char *statement, char *text,
+		     size_t text_size, struct error *err)
+{
+	struct one_value value = {.text = text, .size = text_size};
+	int r = connection_rows(connection, statement, take_value, &value, err);
+
+	if (r < 0)
+		return r;
+	if (value.count == 0)
+		return error_set(err, ERROR_NOT_FOUND, "%s has no answer to '%s'",
+				 connection->server, statement);
+	return 0;
+}
+
+int connection_tls(struct connection *connection, struct tls_stream **ret_stream, struct error *err)
+{
+	return tls_stream_new(connection->mysql->net.pvio->ctls->ssl, connection_fd(connection),
+			      ret_stream, err);
+}
+
+int connection_dump(struct connection *connection, uint8_t command, const uint8_t *bytes,
+		    size_t size, struct error *err)
+{
+	MARIADB_PVIO *pvio = connection->mysql->net.pvio;
+
+	if (connection->mysql->methods->db_command(connection->mysql,
+						   (enum enum_server_command)command,
+						   (const char *)bytes, size, 1, NULL) != 0)
+		return error_set(err, ERROR_UNAVAILABLE, "asking %s for its binlog: %s",
+				 connection->server, mysql_error(connection->mysql));
+	/* The library must hold nothing back: what it has read ahead would be lost to the stream.
+	 */
+	if (connection->mysql->net.compress || pvio->cache_pos != pvio->cache + pvio->cache_size)
+		return error_set(err, ERROR_UNAVAILABLE, "%s has sent bytes before it was asked",
+				 connection->server);
+	return 0;
+}

@@ -1,0 +1,61 @@
+/*
+ * A connection to one database server: TCP, TLS, authentication and plain statements, by
+ * libmariadb; then the dump, for which the TLS session is handed over and read without blocking.
+ *
+ * TLS is never optional: certificate and host name are verified before a password is sent, and no
+ * plugin that would send one in clear may be used (a server that offers no TLS is refused: every
+ * other way of asking libmariadb for TLS can be stripped to plaintext by who sits between).
+ *
+ * Owns: the connection. After connection_dump() only the stream is used, until connection_free().
+ * Threads: one. Blocks, with time-outs of CONNECTION_TIMEOUT_SEC.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "crypto/tls_stream.h"
+
+#define CONNECTION_TIMEOUT_SEC 10
+
+struct connection;
+
+/*
+ * Connect to @server as @source says. ERROR_UNAVAILABLE: the network or the server, try again;
+ * ERROR_REFUSED: login, certificate, host name, no TLS: a person must change something;
+ * ERROR_USAGE: our own files. @id is a UUID in text, for the connection attributes.
+ */
+int connection_open(const struct config_source *source, const struct config_server *server,
+		    const char *id, struct connection **ret_connection,
+		    struct error *err) MUST_CHECK;
+void connection_free(struct connection *connection);
+DEFINE_CLEANUP(connection_free, struct connection *);
+
+/* "10.11.19-MariaDB-log": as the server greets, without "5.5.5-". */
+const char *connection_version(const struct connection *connection);
+
+int connection_execute(struct connection *connection, const char *statement,
+		       struct error *err) MUST_CHECK;
+
+/* The first column of the only row, "" for NULL. ERROR_NOT_FOUND without a row, ERROR_DEFECT if it
+ * does not fit. */
+int connection_value(struct connection *connection, const char *statement, char *text,
+		     size_t text_size, struct error *err) MUST_CHECK;
+
+/* Each row's first column; a negative return ends it. */
+typedef int connection_row(void *context, const char *text, struct error *err);
+int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
+		    void *context, struct error *err) MUST_CHECK;
+
+/* About the session: valid before and after the dump command. */
+int connection_tls(struct connection *connection, struct tls_stream **ret_stream,
+		   struct error *err) MUST_CHECK;
+
+/* Send @command (COM_BINLOG_DUMP) with @size bytes; from then on only the stream is read. */
+int connection_dump(struct connection *connection, uint8_t command, const uint8_t *bytes,
+		    size_t size, struct error *err) MUST_CHECK;
+
+int connection_fd(const struct connection *connection);
