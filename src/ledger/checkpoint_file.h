@@ -68,9 +68,9 @@ void checkpoint_file_free(struct checkpoint_file *file);
 DEFINE_CLEANUP(checkpoint_file_free, struct checkpoint_file *);
 
 /*
- * Was the end torn, and has the ledger no void leaf for it (yet)? Fills *ret_void for
- * leaf_void_new(); the caller appends that leaf, then calls checkpoint_file_voided(). Appending a
- * note before that is an ASSERT. A void leaf that is in the ledger already may be given too.
+ * Was the end torn? Fills *ret_void for leaf_void_new(); the caller appends that leaf, then calls
+ * checkpoint_file_voided(); appending a note before is an ASSERT. If the leaf was written before a
+ * crash already, a second one does no harm.
  */
 bool checkpoint_file_torn(const struct checkpoint_file *file, struct leaf_void *ret_void);
 void checkpoint_file_voided(struct checkpoint_file *file);

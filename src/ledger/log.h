@@ -1,10 +1,8 @@
 /*
- * One copy of the ledger: the files <first leaf index, 20 digits>.jsonl of a directory.
- * FORMAT.md is normative. A reader is a cursor over the leaves; a log appends behind the end that
- * a reader has reached.
+ * Appending to one copy of the ledger, behind the end that a reader (log_reader.h) has reached.
+ * FORMAT.md is normative.
  *
- * Owns: reader and log own their descriptors and buffers; the directory descriptor is borrowed.
- * Threads: one per object. Memory: bounded (under 1 MiB), whatever the size of the ledger.
+ * Owns: descriptor and buffer; the directory descriptor is borrowed. Threads: one per object.
  * Durable: when log_append() returns 0, the leaf is on stable storage, and its directory entry.
  * Crash: at most the one append in flight is torn. What is left of it stays where it is; the next
  * log_open() names it in a `void` leaf. An append that was whole but unacknowledged is kept.
@@ -17,61 +15,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "ledger/leaf.h"
+#include "ledger/log_reader.h"
 #include "ledger/tree.h"
 
 #define LOG_LEAVES_PER_FILE 65536u
-#define LOG_FILE_NAME_SIZE  sizeof("00000000000000000000.jsonl")
-#define LOG_FILES_MAX	    1048576u
-
-void log_file_name(uint64_t first_index, char name[static LOG_FILE_NAME_SIZE]);
-
-/* --- reading -------------------------------------------------------------------------------- */
-
-/* A byte range that is not what it must be. @file is a name below the ledger's directory. */
-typedef void ledger_defect(void *context, const char *file, uint64_t offset, const char *sentence);
-
-struct log_reader_options {
-	bool from_state;	  /* begin at the newest whole group of `state` leaves, not at 0 */
-	bool direct;		  /* from the device, past every cache */
-	const char *volume;	  /* UUID; void leaves of other copies excuse nothing. NULL: any */
-	ledger_defect *on_defect; /* told of each, and reading goes on; NULL: the first one stops */
-	void *context;
-};
-
-struct log_reader;
-
-/* Bytes at the end that are no leaf: a torn append (or damage: the last checkpoint tells). */
-struct log_torn {
-	uint64_t file_first;
-	uint64_t offset;
-	uint64_t size; /* 0: the end is clean */
-	struct hash hash;
-};
-
-/* A directory without files is a ledger without leaves. ERROR_DEFECT for other names in it. */
-int log_reader_new(int dir_fd, const struct log_reader_options *options,
-		   struct log_reader **ret_reader, struct error *err) MUST_CHECK;
-void log_reader_free(struct log_reader *reader);
-DEFINE_CLEANUP(log_reader_free, struct log_reader *);
-
-/*
- * The next leaf: 1, and *ret_leaf is borrowed until the next call; 0 at the end. ERROR_DEFECT, with
- * file and offset in the sentence, at the first defect if nobody is told of them; the reader then
- * stays there. The first leaf of a reader from_state is part 0 of a `state` group, or leaf 0.
- */
-int log_reader_next(struct log_reader *reader, const struct leaf **ret_leaf,
-		    struct error *err) MUST_CHECK;
-
-/* The tree of all leaves so far, the last one returned included; NULL while it cannot be known
- * because a leaf before is missing (a later `state` leaf makes it known again). */
-const struct tree *log_reader_tree(const struct log_reader *reader);
-
-/* After the end: what is torn there. */
-const struct log_torn *log_reader_torn(const struct log_reader *reader);
-uint64_t log_reader_bytes(const struct log_reader *reader);	   /* read so far */
-uint64_t log_reader_defect_count(const struct log_reader *reader); /* told so far */
-
-/* --- writing -------------------------------------------------------------------------------- */
 
 struct log_operations {
 	/*

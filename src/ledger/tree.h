@@ -18,6 +18,7 @@
 #include "crypto/hash.h"
 
 #define TREE_NODES_MAX	 64
+#define TREE_SIZE_MAX	 INT64_MAX /* of any tree that is read */
 #define TREE_ENCODED_MAX (8 + TREE_NODES_MAX * HASH_SIZE)
 
 struct tree {

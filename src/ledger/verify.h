@@ -16,8 +16,9 @@
 struct ledger_verify_options {
 	const char *origin; /* "binvault/<archive uuid>" */
 	const char *volume; /* UUID of this copy, or NULL */
-	/* Borrowed and looked at anew for each checkpoint: on_leaf may add a key that its leaf
-	 * names, because a checkpoint is looked at only after all leaves that it covers. */
+	/* Borrowed, and looked at anew for each checkpoint: on_leaf may add a key that a leaf
+	 * names. The archive leaf is read before the first checkpoint; a key of a later leaf counts
+	 * for the checkpoints behind the first one that covers that leaf, as FORMAT.md demands. */
 	const struct checkpoint_keys *keys;
 	void (*on_leaf)(void *context, const struct leaf *leaf); /* may be NULL */
 	ledger_defect *on_defect;
