@@ -8,6 +8,8 @@
 
 #include "base/hex.h"
 
+#define NUMBER_MAX (INT64_C(1) << 53) /* what a double holds exactly */
+
 static int check_text(const char *text, struct error *err)
 {
 	for (const char *at = text; *at; at++) {
@@ -52,7 +54,8 @@ static int check_value(const json_t *value, struct error *err)
 			return error_set(err, ERROR_USAGE, "a text holds a NUL byte");
 		return check_text(json_string_value(value), err);
 	case JSON_INTEGER:
-		if (llabs(json_integer_value(value)) > INT64_C(1) << 53)
+		if (json_integer_value(value) > NUMBER_MAX ||
+		    json_integer_value(value) < -NUMBER_MAX)
 			return error_set(err, ERROR_USAGE, "a number over 2^53 must be a string");
 		return 0;
 	case JSON_TRUE:

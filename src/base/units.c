@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,17 @@ void time_format(uint64_t usec, char text[static TIME_TEXT_SIZE])
 	snprintf(text + used, TIME_TEXT_SIZE - used, ".%06uZ", (unsigned)(usec % USEC_PER_SEC));
 }
 
+/* Does @text begin with a digit for every 0 of @shape, and with its other bytes? strptime() alone
+ * takes blanks, signs and short years for numbers. */
+static bool has_shape(const char *text, const char *shape)
+{
+	for (; *shape; text++, shape++) {
+		if (*shape == '0' ? !isdigit((unsigned char)*text) : *text != *shape)
+			return false;
+	}
+	return true;
+}
+
 int time_parse(const char *text, uint64_t *ret_usec, struct error *err)
 {
 	struct tm parts = {0};
@@ -109,12 +121,13 @@ int time_parse(const char *text, uint64_t *ret_usec, struct error *err)
 	const char *rest;
 	time_t seconds;
 
-	rest = strptime(text, "%Y-%m-%d", &parts);
+	rest = has_shape(text, "0000-00-00") ? strptime(text, "%Y-%m-%d", &parts) : NULL;
 	if (rest && (*rest == 'T' || *rest == ' '))
-		rest = strptime(rest + 1, "%H:%M:%S", &parts);
+		rest = has_shape(rest + 1, "00:00:00") ? strptime(rest + 1, "%H:%M:%S", &parts)
+						       : NULL;
 	else if (rest && *rest != '\0')
 		rest = NULL;
-	if (rest && *rest == '.') {
+	if (rest && *rest == '.' && isdigit((unsigned char)rest[1])) {
 		uint64_t digit_usec = USEC_PER_SEC / 10;
 
 		for (rest++; isdigit((unsigned char)*rest); rest++, digit_usec /= 10)
