@@ -46,7 +46,8 @@ class Source:
 
 def blank(text):
     """Comments and the insides of literals become blanks; line numbers stay."""
-    pattern = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
+    pattern = re.compile(
+        r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 
     def replace(match):
         token = match.group()
@@ -135,7 +136,8 @@ def check_sizes(source):
     """Files, headers, functions and lines are small enough to read."""
     limit = HEADER_LINES if source.name.endswith(".h") and source.parts[0] == "src" else FILE_LINES
     if len(source.lines) > limit:
-        yield f"{source.name}:{limit + 1}: the file has {len(source.lines)} lines, more than {limit}"
+        yield (f"{source.name}:{limit + 1}: the file has {len(source.lines)} lines, more than "
+               f"{limit}")
     for number, line in enumerate(source.lines, 1):
         width = len(line.expandtabs(TAB))
         if width > COLUMNS:

@@ -72,7 +72,8 @@ class LayersTest(unittest.TestCase):
                           "src/io/b.h:151: the file has 151 lines")
 
     def test_banned_calls_and_vague_names_are_found(self):
-        self.write("src/io/io_util.c", "int f(void)\n{\n\tstrcpy(a, b);\n\treturn x.system(1);\n}\n")
+        self.write("src/io/io_util.c",
+                   "int f(void)\n{\n\tstrcpy(a, b);\n\treturn x.system(1);\n}\n")
         self.assert_found("src/io/io_util.c:1: the name 'io_util.c'",
                           "src/io/io_util.c:3: strcpy() is banned")
 

@@ -184,8 +184,9 @@ class MariaDB(Server):
 
     def install(self):
         result = subprocess.run(
+            # --force: a host name that cannot be looked up is no hindrance.
             ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
-             "--auth-root-authentication-method=normal", *self._user()],
+             "--force", "--auth-root-authentication-method=normal", *self._user()],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise RuntimeError(f"mariadb-install-db failed: {result.stdout}{result.stderr}")

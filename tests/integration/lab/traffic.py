@@ -44,8 +44,8 @@ class Traffic:
     """Mixed traffic against `server`, for `seconds`, or `operations` in all, or until stopped."""
 
     def __init__(self, server, seed=1, seconds=None, operations=None, clients=3,
-                 largest=64 * MEBIBYTE, database="traffic", survive=False, rotation_interval=1.0, xa=True,
-                 directory=None):
+                 largest=64 * MEBIBYTE, database="traffic", survive=False, rotation_interval=1.0,
+                 xa=True, directory=None):
         self.seed, self.database, self.survive = seed, database, survive
         self.largest, self.xa = largest, xa
         self._rotation_interval, self._last_rotation = rotation_interval, 0.0
@@ -123,8 +123,8 @@ class Traffic:
     def may_rotate(self):
         """Whether the last rotation was long enough ago; if so, this one counts from now."""
         with self._lock:
-            now = time.monotonic()
-            if self._rotation_interval is None or now - self._last_rotation < self._rotation_interval:
+            now, interval = time.monotonic(), self._rotation_interval
+            if interval is None or now - self._last_rotation < interval:
                 return False
             self._last_rotation = now
             return True
@@ -241,7 +241,8 @@ class _Client:
 
     def _insert(self, rows=1, table=None):
         values = ", ".join(self._row() for _ in range(rows))
-        return f"INSERT INTO {table or self._table} (name, amount, at, flags, ratio, data) VALUES {values};"
+        return (f"INSERT INTO {table or self._table} (name, amount, at, flags, ratio, data) "
+                f"VALUES {values};")
 
     def _noise_rows(self, size):
         """Statements that insert `size` bytes which do not compress, in rows of up to 64 KiB."""
@@ -263,22 +264,25 @@ class _Client:
     def _update(self):
         pick = self._random
         return (f"UPDATE {self._table} SET name = {_text(pick.choice(WORDS))}, amount = amount + 1 "
-                f"WHERE data IS NULL OR LENGTH(data) < 1000 ORDER BY id LIMIT {pick.randint(1, 50)};")
+                "WHERE data IS NULL OR LENGTH(data) < 1000 ORDER BY id "
+                f"LIMIT {pick.randint(1, 50)};")
 
     def _delete(self):
         return f"DELETE FROM {self._table} ORDER BY id LIMIT {self._random.randint(1, 40)};"
 
     def _blob(self, size):
         """One row with one value of that size (compressible, by construction)."""
+        word = self._random.randbytes(16).hex()
         return (f"INSERT INTO {self._table} (name, data) "
-                f"VALUES ('blob', REPEAT(X'{self._random.randbytes(16).hex()}', {size // 16 + 1}));")
+                f"VALUES ('blob', REPEAT(X'{word}', {size // 16 + 1}));")
 
     def _load(self, size):
         pick = self._random
         width = 300
         with open(self._file.name, "wb") as file:
             for line in range(min(size, 4 * MEBIBYTE) // width + 1):
-                file.write(f"line {line} ä\t{line}.5\t{pick.randbytes(width // 2).hex()}\n".encode())
+                data = pick.randbytes(width // 2).hex()
+                file.write(f"line {line} ä\t{line}.5\t{data}\n".encode())
         Path(self._file.name).chmod(0o644)
         return (f"LOAD DATA LOCAL INFILE '{self._file.name}' INTO TABLE {self._table} "
                 "CHARACTER SET utf8mb4 (name, amount, @hex) SET data = UNHEX(@hex);")
