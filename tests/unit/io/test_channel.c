@@ -152,7 +152,7 @@ static void send_raw(int fd, size_t size, size_t fd_count)
 
 	if (fd_count > 0) {
 		struct cmsghdr *block = (struct cmsghdr *)&control;
-		int *fds = (int *)CMSG_DATA(block);
+		int fds[64];
 
 		header.msg_control = &control;
 		header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
@@ -161,6 +161,7 @@ static void send_raw(int fd, size_t size, size_t fd_count)
 		block->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
 		for (size_t i = 0; i < fd_count; i++)
 			fds[i] = STDERR_FILENO;
+		memcpy(CMSG_DATA(block), fds, fd_count * sizeof(int));
 	}
 	assert_int_equal(sendmsg(fd, &header, 0), size);
 }
