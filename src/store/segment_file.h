@@ -46,5 +46,7 @@ int segment_file_protect_immutable(const struct store *store, int fd, struct err
  * (files that no leaf knows). A negative return of the callback ends it.
  */
 typedef int segment_file_found(void *context, const char *path, uint64_t size, struct error *err);
+int segment_files_walk(int root_fd, segment_file_found *callback, void *context,
+		       struct error *err) MUST_CHECK; /* below any archive directory */
 int segment_files_list(const struct store *store, size_t volume, segment_file_found *callback,
 		       void *context, struct error *err) MUST_CHECK;

@@ -1,0 +1,506 @@
+#include "store/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_POSITION 4 /* of a binlog file: behind its magic number */
+
+/* One opened segment, and what is known of it. */
+struct item {
+	uint64_t opened_index;
+	bool sealed;
+	struct plan_segment segment;
+};
+
+/* A binlog file of the source: in the order in which they were first opened. */
+struct file {
+	struct hash generation, file_id;
+	char name[BINLOG_NAME_MAX + 1];
+};
+
+struct plan {
+	char source[SOURCE_NAME_MAX + 1];
+	struct item *items;
+	size_t item_count, item_capacity;
+	struct period_record *periods;
+	size_t period_count, period_capacity;
+	bool finished;
+	struct plan_segment *segments, *overlaps;
+	size_t segment_count, overlap_count;
+	struct plan_gap *gaps;
+	size_t gap_count;
+};
+
+struct plan *plan_new(const char *source)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	ASSERT(plan && strlen(source) < sizeof(plan->source));
+	memcpy(plan->source, source, strlen(source) + 1);
+	return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	free(plan->items);
+	free(plan->periods);
+	free(plan->segments);
+	free(plan->overlaps);
+	free(plan->gaps);
+	free(plan);
+}
+
+static void *grow(void *array, size_t count, size_t *capacity, size_t size)
+{
+	if (count < *capacity)
+		return array;
+	*capacity = *capacity ? 2 * *capacity : 64;
+	array = realloc(array, *capacity * size);
+	ASSERT(array);
+	return array;
+}
+
+/* --- taking leaves --------------------------------------------------------------------------- */
+
+static int add_opened(struct plan *plan, const json_t *object, struct error *err)
+{
+	struct segment_opened_record record;
+	struct item item = {0};
+	int r = segment_opened_record_decode(object, &record, err);
+
+	if (r == 0)
+		r = record_index(object, &item.opened_index, err);
+	if (r < 0 || strcmp(record.header.source, plan->source) != 0)
+		return r;
+	memcpy(item.segment.segment_id, record.header.segment_id, SEGMENT_ID_SIZE);
+	memcpy(item.segment.header_bytes, record.header_bytes, SEGMENT_HEADER_SIZE);
+	memcpy(item.segment.path, record.path, sizeof(item.segment.path));
+	item.segment.file_id = record.header.file_id;
+	plan->items =
+		grow(plan->items, plan->item_count, &plan->item_capacity, sizeof(*plan->items));
+	plan->items[plan->item_count++] = item;
+	return 0;
+}
+
+static struct item *find_item(struct plan *plan, uint64_t opened_index)
+{
+	/* A sealed leaf comes soon after its opened one: from the end. */
+	for (size_t i = plan->item_count; i-- > 0;) {
+		if (plan->items[i].opened_index == opened_index)
+			return &plan->items[i];
+	}
+	return NULL;
+}
+
+static int add_sealed(struct plan *plan, const json_t *object, struct error *err)
+{
+	struct segment_sealed_record *record = calloc(1, sizeof(*record));
+	struct item *item = NULL;
+	int r;
+
+	ASSERT(record);
+	r = segment_sealed_record_decode(object, record, err);
+	if (r < 0 || strcmp(record->source, plan->source) != 0) {
+		if (r == 0)
+			segment_sealed_record_release(record);
+		free(record);
+		return r;
+	}
+	item = find_item(plan, record->opened_index);
+	if (!item || memcmp(item->segment.segment_id, record->segment_id, SEGMENT_ID_SIZE) != 0) {
+		r = error_set(err, ERROR_DEFECT, "a segment is sealed that was never opened");
+	} else {
+		struct plan_segment *segment = &item->segment;
+
+		item->sealed = true;
+		memcpy(segment->period_id, record->period_id, STORE_ID_SIZE);
+		memcpy(segment->path, record->path, sizeof(segment->path));
+		memcpy(segment->binlog_file, record->binlog_file, sizeof(segment->binlog_file));
+		segment->generation = record->generation;
+		segment->file_hash = record->hashes.file;
+		segment->file_size = record->hashes.size;
+		segment->start_position = record->start_position;
+		segment->end = record->end;
+		r = record_index(object, &segment->leaf_index, err);
+		if (r == 0)
+			r = record_time(object, &segment->sealed_usec, err);
+	}
+	segment_sealed_record_release(record);
+	free(record);
+	return r;
+}
+
+static int add_period(struct plan *plan, const json_t *object, struct error *err)
+{
+	struct period_record record;
+	int r = period_record_decode(object, &record, err);
+
+	if (r < 0 || strcmp(record.source, plan->source) != 0)
+		return r;
+	plan->periods = grow(plan->periods, plan->period_count, &plan->period_capacity,
+			     sizeof(*plan->periods));
+	plan->periods[plan->period_count++] = record;
+	return 0;
+}
+
+int plan_add(struct plan *plan, const json_t *object, struct error *err)
+{
+	enum record_type type;
+	int r = record_type(object, &type, err);
+
+	ASSERT(!plan->finished);
+	if (r == 0 && type == RECORD_PERIOD)
+		r = add_period(plan, object, err);
+	if (r == 0 && type == RECORD_SEGMENT_OPENED)
+		r = add_opened(plan, object, err);
+	if (r == 0 && type == RECORD_SEGMENT_SEALED)
+		r = add_sealed(plan, object, err);
+	return r;
+}
+
+/* --- order ----------------------------------------------------------------------------------- */
+
+/* Where a segment stands: generation and file by their first appearance, then position. */
+struct rank {
+	size_t generation, file;
+	uint64_t start, good_end, opened_index;
+	size_t item;
+};
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_rank(const void *left, const void *right)
+{
+	const struct rank *a = left, *b = right;
+	int r = compare_u64(a->generation, b->generation);
+
+	if (r == 0)
+		r = compare_u64(a->file, b->file);
+	if (r == 0)
+		r = compare_u64(a->start, b->start);
+	if (r == 0) /* the longer first: it covers the other */
+		r = compare_u64(b->good_end, a->good_end);
+	return r ? r : compare_u64(a->opened_index, b->opened_index);
+}
+
+static bool same_hash(const struct hash *a, const struct hash *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Ranks of all sealed items, in the order of the archive. Returns how many. */
+static size_t rank_all(const struct plan *plan, struct rank *ranks)
+{
+	struct file *files = calloc(plan->item_count + 1, sizeof(*files));
+	size_t file_count = 0, count = 0;
+
+	ASSERT(files);
+	for (size_t i = 0; i < plan->item_count; i++) {
+		const struct plan_segment *segment = &plan->items[i].segment;
+		size_t generation, file;
+
+		if (!plan->items[i].sealed)
+			continue;
+		for (file = file_count; file-- > 0;) { /* mostly the last one again */
+			if (same_hash(&files[file].generation, &segment->generation) &&
+			    same_hash(&files[file].file_id, &segment->file_id))
+				break;
+		}
+		if (file == SIZE_MAX) {
+			file = file_count++;
+			files[file].generation = segment->generation;
+			files[file].file_id = segment->file_id;
+		}
+		for (generation = 0; generation < file; generation++) {
+			if (same_hash(&files[generation].generation, &segment->generation))
+				break;
+		}
+		ranks[count++] = (struct rank){generation,
+					       file,
+					       segment->start_position,
+					       segment->end.summary.event_end,
+					       plan->items[i].opened_index,
+					       i};
+	}
+	free(files);
+	qsort(ranks, count, sizeof(*ranks), compare_rank);
+	return count;
+}
+
+/* Bytes that an earlier segment of the same file holds wholly are an overlap. */
+static void split_overlaps(struct plan *plan, const struct rank *ranks, size_t count)
+{
+	uint64_t reached = 0;
+
+	plan->segments = calloc(count + 1, sizeof(*plan->segments));
+	plan->overlaps = calloc(count + 1, sizeof(*plan->overlaps));
+	ASSERT(plan->segments && plan->overlaps);
+	for (size_t i = 0; i < count; i++) {
+		bool same_file = i > 0 && ranks[i].file == ranks[i - 1].file;
+
+		if (!same_file)
+			reached = 0;
+		if (same_file && ranks[i].good_end <= reached) {
+			plan->overlaps[plan->overlap_count++] = plan->items[ranks[i].item].segment;
+			continue;
+		}
+		reached = ranks[i].good_end;
+		plan->segments[plan->segment_count++] = plan->items[ranks[i].item].segment;
+	}
+}
+
+static bool same_file(const struct plan_segment *a, const struct plan_segment *b)
+{
+	return same_hash(&a->generation, &b->generation) && same_hash(&a->file_id, &b->file_id);
+}
+
+static bool file_was_ended(const struct plan_segment *segment)
+{
+	return segment->end.ended == SEGMENT_ENDED_ROTATE || segment->end.next_file[0];
+}
+
+/*
+ * A segment that begins before the one before it ends, in the same file, is dropped in favour of
+ * what joins exactly: a pending tail was pulled again from the last sealed end. Where the later one
+ * begins exactly at an earlier end, everything between is an overlap.
+ */
+static void drop_partial_overlaps(struct plan *plan)
+{
+	for (size_t i = 1; i < plan->segment_count; i++) {
+		struct plan_segment *segments = plan->segments;
+		size_t join = i;
+
+		if (!same_file(&segments[i - 1], &segments[i]) ||
+		    segments[i].start_position >= segments[i - 1].end.summary.event_end)
+			continue;
+		while (join > 0 && same_file(&segments[join - 1], &segments[i]) &&
+		       segments[join - 1].end.summary.event_end > segments[i].start_position)
+			join--;
+		if (segments[i].start_position != FIRST_POSITION &&
+		    (join == 0 || !same_file(&segments[join - 1], &segments[i]) ||
+		     segments[join - 1].end.summary.event_end != segments[i].start_position))
+			continue; /* joins nothing: a gap will be told */
+		memcpy(&plan->overlaps[plan->overlap_count], &segments[join],
+		       (i - join) * sizeof(*segments));
+		plan->overlap_count += i - join;
+		memmove(&segments[join], &segments[i],
+			(plan->segment_count - i) * sizeof(*segments));
+		plan->segment_count -= i - join;
+		i = join;
+	}
+}
+
+static void mark_files(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->segment_count; i++) {
+		struct plan_segment *segment = &plan->segments[i];
+
+		segment->last_of_file =
+			i + 1 == plan->segment_count || !same_file(segment, segment + 1);
+		segment->file_complete = segment->last_of_file && file_was_ended(segment);
+	}
+}
+
+/* --- gaps ------------------------------------------------------------------------------------ */
+
+static void __attribute__((format(printf, 3, 4)))
+add_gap(struct plan *plan, size_t before, const char *format, ...)
+{
+	struct plan_gap *gap = &plan->gaps[plan->gap_count++];
+	va_list arguments;
+
+	gap->before = before;
+	va_start(arguments, format);
+	vsnprintf(gap->sentence, sizeof(gap->sentence), format, arguments);
+	va_end(arguments);
+}
+
+static void check_join(struct plan *plan, size_t position)
+{
+	const struct plan_segment *before = &plan->segments[position - 1];
+	const struct plan_segment *after = &plan->segments[position];
+	uint64_t good_end = before->end.summary.event_end;
+
+	if (same_file(before, after)) {
+		if (good_end != after->start_position)
+			add_gap(plan, position,
+				"%.128s: a segment ends at %" PRIu64 " and the next begins at "
+				"%" PRIu64,
+				after->binlog_file, good_end, after->start_position);
+		return;
+	}
+	if (!same_hash(&before->generation, &after->generation)) {
+		add_gap(plan, position,
+			"%.128s:%" PRIu64 " is followed by %.128s of a new history of the server",
+			before->binlog_file, good_end, after->binlog_file);
+		return;
+	}
+	if (!before->file_complete)
+		add_gap(plan, position,
+			"%.128s is archived to %" PRIu64 " only, and %.128s follows",
+			before->binlog_file, good_end, after->binlog_file);
+	else if (before->end.next_file[0] && strcmp(before->end.next_file, after->binlog_file) != 0)
+		add_gap(plan, position, "%.128s must be followed by %.128s, and %.128s follows",
+			before->binlog_file, before->end.next_file, after->binlog_file);
+	if (after->start_position != FIRST_POSITION)
+		add_gap(plan, position, "%.128s is archived from %" PRIu64 " only",
+			after->binlog_file, after->start_position);
+}
+
+static void check_joins(struct plan *plan)
+{
+	plan->gaps = calloc(2 * plan->segment_count + 1, sizeof(*plan->gaps));
+	ASSERT(plan->gaps);
+	if (plan->segment_count && plan->segments[0].start_position != FIRST_POSITION)
+		add_gap(plan, 0, "%.128s is archived from %" PRIu64 " only",
+			plan->segments[0].binlog_file, plan->segments[0].start_position);
+	for (size_t i = 1; i < plan->segment_count; i++)
+		check_join(plan, i);
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static int not_archived(const struct plan *plan, const char *file, struct error *err)
+{
+	if (plan->segment_count == 0)
+		return error_set(err, ERROR_NOT_FOUND, "nothing of source '%s' is sealed yet",
+				 plan->source);
+	return error_set(err, ERROR_NOT_FOUND,
+			 "'%s' of source '%s' is not archived here; archived are %s to %s", file,
+			 plan->source, plan->segments[0].binlog_file,
+			 plan->segments[plan->segment_count - 1].binlog_file);
+}
+
+static void cut_begin(struct plan *plan, size_t first)
+{
+	plan->segment_count -= first;
+	memmove(plan->segments, plan->segments + first,
+		plan->segment_count * sizeof(*plan->segments));
+}
+
+/* The newest generation that holds the file: names come again after RESET. */
+static int cut_from(struct plan *plan, const char *file, struct error *err)
+{
+	size_t first = SIZE_MAX;
+
+	for (size_t i = plan->segment_count; i-- > 0;) {
+		if (strcmp(plan->segments[i].binlog_file, file) != 0)
+			continue;
+		if (first != SIZE_MAX && !same_file(&plan->segments[i], &plan->segments[first]))
+			break;
+		first = i;
+	}
+	if (first == SIZE_MAX)
+		return not_archived(plan, file, err);
+	cut_begin(plan, first);
+	return 0;
+}
+
+/* Up to the segment that holds the position. */
+static int cut_to(struct plan *plan, const char *file, uint64_t position, struct error *err)
+{
+	size_t last = SIZE_MAX;
+	uint64_t reached = 0;
+
+	for (size_t i = 0; i < plan->segment_count; i++) {
+		const struct plan_segment *segment = &plan->segments[i];
+
+		if (strcmp(segment->binlog_file, file) != 0)
+			continue;
+		/* A later file of this name is meant: the history that goes on. */
+		if (last == SIZE_MAX || !same_file(&plan->segments[last], segment) ||
+		    segment->start_position < position)
+			last = i;
+		reached = segment->end.summary.event_end;
+	}
+	if (last == SIZE_MAX)
+		return not_archived(plan, file, err);
+	if (reached < position)
+		return error_set(err, ERROR_NOT_FOUND,
+				 "'%s' is archived to %" PRIu64 ", not to %" PRIu64, file, reached,
+				 position);
+	plan->segment_count = last + 1;
+	return 0;
+}
+
+int plan_finish(struct plan *plan, const struct plan_limits *limits, struct error *err)
+{
+	struct rank *ranks = calloc(plan->item_count + 1, sizeof(*ranks));
+	int r = 0;
+
+	ASSERT(ranks && !plan->finished);
+	plan->finished = true;
+	split_overlaps(plan, ranks, rank_all(plan, ranks));
+	free(ranks);
+	drop_partial_overlaps(plan);
+	mark_files(plan);
+	if (limits && limits->from_file && limits->from_file[0])
+		r = cut_from(plan, limits->from_file, err);
+	if (r == 0 && limits && limits->limit == REQUEST_LIMIT_POSITION)
+		r = cut_to(plan, limits->limit_file, limits->limit_position, err);
+	if (r == 0 && limits && plan->segment_count == 0)
+		r = not_archived(plan, "", err);
+	if (r < 0)
+		return r;
+	check_joins(plan);
+	return 0;
+}
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+size_t plan_count(const struct plan *plan)
+{
+	return plan->segment_count;
+}
+
+const struct plan_segment *plan_at(const struct plan *plan, size_t position)
+{
+	ASSERT(position < plan->segment_count);
+	return &plan->segments[position];
+}
+
+size_t plan_gap_count(const struct plan *plan)
+{
+	return plan->gap_count;
+}
+
+const struct plan_gap *plan_gap_at(const struct plan *plan, size_t position)
+{
+	ASSERT(position < plan->gap_count);
+	return &plan->gaps[position];
+}
+
+size_t plan_overlap_count(const struct plan *plan)
+{
+	return plan->overlap_count;
+}
+
+const struct plan_segment *plan_overlap_at(const struct plan *plan, size_t position)
+{
+	ASSERT(position < plan->overlap_count);
+	return &plan->overlaps[position];
+}
+
+uint64_t plan_byte_count(const struct plan *plan)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < plan->segment_count; i++)
+		size += plan->segments[i].file_size;
+	return size;
+}
+
+const struct period_record *plan_period(const struct plan *plan, const struct plan_segment *segment)
+{
+	for (size_t i = 0; i < plan->period_count; i++) {
+		if (memcmp(plan->periods[i].id, segment->period_id, STORE_ID_SIZE) == 0)
+			return &plan->periods[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,718 @@
+#include "store/state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/hex.h"
+
+/*
+ * Invariants:
+ *  1. entries stand in the order of their indices;
+ *  2. every entry's record decodes from its object: `record` is that decoding;
+ *  3. a segment-opened entry's period is an entry too, before it.
+ */
+union any_record {
+	struct store_record archive;
+	struct master_record master;
+	struct signing_key_record signing_key;
+	struct policy_record policy;
+	struct config_record config;
+	struct period_record period;
+	struct segment_opened_record opened;
+	struct segment_sealed_record sealed;
+	struct covered_record covered;
+	struct orphan_record orphan;
+	struct request_record request;
+	struct approved_record approved;
+	struct exported_record exported;
+	struct export_failed_record failed;
+};
+
+struct entry {
+	uint64_t index;
+	uint64_t time_usec;
+	enum record_type type;
+	json_t *object; /* owned reference */
+	union any_record *record;
+};
+
+struct state {
+	struct entry *entries;
+	size_t count, capacity;
+	bool live; /* a leaf that is no `state` leaf was applied: carried ones are compared now */
+};
+
+struct state *state_new(void)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	ASSERT(state);
+	return state;
+}
+
+static void record_release(enum record_type type, union any_record *record)
+{
+	if (record && type == RECORD_SEGMENT_SEALED)
+		segment_sealed_record_release(&record->sealed);
+	free(record);
+}
+
+static void entry_release(struct entry *entry)
+{
+	json_decref(entry->object);
+	record_release(entry->type, entry->record);
+}
+
+void state_free(struct state *state)
+{
+	if (!state)
+		return;
+	for (size_t i = 0; i < state->count; i++)
+		entry_release(&state->entries[i]);
+	free(state->entries);
+	free(state);
+}
+
+static void entry_remove(struct state *state, size_t position)
+{
+	entry_release(&state->entries[position]);
+	state->count--;
+	memmove(&state->entries[position], &state->entries[position + 1],
+		(state->count - position) * sizeof(*state->entries));
+}
+
+static void entry_add(struct state *state, const struct entry *entry)
+{
+	if (state->count == state->capacity) {
+		state->capacity = state->capacity ? 2 * state->capacity : 64;
+		state->entries = realloc(state->entries, state->capacity * sizeof(*state->entries));
+		ASSERT(state->entries);
+	}
+	state->entries[state->count++] = *entry;
+}
+
+/* The @position-th entry of a type, NULL if there are fewer. */
+static const struct entry *entry_at(const struct state *state, enum record_type type,
+				    size_t position)
+{
+	for (size_t i = 0; i < state->count; i++) {
+		if (state->entries[i].type == type && position-- == 0)
+			return &state->entries[i];
+	}
+	return NULL;
+}
+
+static size_t entry_count(const struct state *state, enum record_type type)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->count; i++)
+		count += state->entries[i].type == type;
+	return count;
+}
+
+static int record_decode(enum record_type type, const json_t *object, union any_record *record,
+			 struct error *err)
+{
+	switch (type) {
+	case RECORD_ARCHIVE:
+		return store_record_decode(object, &record->archive, err);
+	case RECORD_MASTER:
+		return master_record_decode(object, &record->master, err);
+	case RECORD_SIGNING_KEY:
+		return signing_key_record_decode(object, &record->signing_key, err);
+	case RECORD_POLICY:
+		return policy_record_decode(object, &record->policy, err);
+	case RECORD_CONFIG:
+		return config_record_decode(object, &record->config, err);
+	case RECORD_PERIOD:
+		return period_record_decode(object, &record->period, err);
+	case RECORD_SEGMENT_OPENED:
+		return segment_opened_record_decode(object, &record->opened, err);
+	case RECORD_SEGMENT_SEALED:
+		return segment_sealed_record_decode(object, &record->sealed, err);
+	case RECORD_COVERED:
+		return covered_record_decode(object, &record->covered, err);
+	case RECORD_ORPHAN:
+		return orphan_record_decode(object, &record->orphan, err);
+	case RECORD_REQUEST:
+		return request_record_decode(object, &record->request, err);
+	case RECORD_APPROVED:
+		return approved_record_decode(object, &record->approved, err);
+	case RECORD_EXPORTED:
+		return exported_record_decode(object, &record->exported, err);
+	case RECORD_EXPORT_FAILED:
+		return export_failed_record_decode(object, &record->failed, err);
+	case RECORD_VOID:  /* the ledger's own, checked there */
+	case RECORD_STATE: /* carries another, which is decoded instead */
+	case RECORD_TYPE_COUNT:
+	default:
+		return 0;
+	}
+}
+
+/* --- does a leaf fit behind those before it? ------------------------------------------------- */
+
+static const struct request_record *find_request(const struct state *state, const char *id)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_REQUEST, i)); i++) {
+		if (strcmp(entry->record->request.id, id) == 0)
+			return &entry->record->request;
+	}
+	return NULL;
+}
+
+static int check_policy(const struct policy_record *before, const struct policy_record *after,
+			struct error *err)
+{
+	if (before->worm == WORM_REQUIRED && after->worm != WORM_REQUIRED)
+		return error_set(err, ERROR_DEFECT, "a policy that requires WORM stays so");
+	for (size_t i = 0; i < before->class_count; i++) {
+		const struct config_class *old = &before->classes[i], *new = NULL;
+
+		for (size_t j = 0; j < after->class_count; j++) {
+			if (strcmp(after->classes[j].name, old->name) == 0)
+				new = &after->classes[j];
+		}
+		if (!new || new->keep_usec < old->keep_usec ||
+		    new->minimum_usec < old->minimum_usec)
+			return error_set(err, ERROR_DEFECT,
+					 "retention '%s' may be lengthened, never shortened",
+					 old->name);
+	}
+	return 0;
+}
+
+static int check_period(const struct state *state, const struct period_record *period,
+			struct error *err)
+{
+	if (memcmp(period->archive_id, state_archive(state)->archive_id, STORE_ID_SIZE) != 0)
+		return error_set(err, ERROR_DEFECT, "the period belongs to another archive");
+	if (state_period_find(state, period->id))
+		return error_set(err, ERROR_DEFECT, "there is a period of this id already");
+	if (!state_master_find(state, period->master_sequence))
+		return error_set(err, ERROR_DEFECT,
+				 "the period names master key %" PRIu32 ", which no leaf knows",
+				 period->master_sequence);
+	return 0;
+}
+
+static int check_opened(const struct state *state, const struct segment_opened_record *opened,
+			struct error *err)
+{
+	const struct segment_header *header = &opened->header;
+	const struct period_record *period = state_period_find(state, header->period_id);
+	struct state_open open;
+
+	if (memcmp(header->archive_id, state_archive(state)->archive_id, STORE_ID_SIZE) != 0)
+		return error_set(err, ERROR_DEFECT, "the segment belongs to another archive");
+	if (!period)
+		return error_set(err, ERROR_DEFECT, "the segment names a period that is not live");
+	if (strcmp(period->source, header->source) != 0)
+		return error_set(err, ERROR_DEFECT, "the segment's period belongs to source '%s'",
+				 period->source);
+	if (state_open_find(state, header->segment_id, &open, err) == 0)
+		return error_set(err, ERROR_DEFECT, "the segment is opened twice");
+	return 0;
+}
+
+static int check_sealed(const struct state *state, const struct segment_sealed_record *sealed,
+			struct error *err)
+{
+	const struct segment_header *header;
+	struct state_open open;
+
+	if (state_open_find(state, sealed->segment_id, &open, err) < 0)
+		return error_set(
+			err, ERROR_DEFECT,
+			"a segment is sealed that is not open: sealed twice or never opened");
+	header = &open.record->header;
+	if (sealed->opened_index != open.index)
+		return error_set(err, ERROR_DEFECT,
+				 "the segment was opened by leaf %" PRIu64 ", not %" PRIu64,
+				 open.index, sealed->opened_index);
+	if (memcmp(sealed->period_id, header->period_id, STORE_ID_SIZE) != 0 ||
+	    strcmp(sealed->source, header->source) != 0 ||
+	    strcmp(sealed->binlog_file, header->binlog_file) != 0 ||
+	    sealed->start_position != header->start_position ||
+	    memcmp(&sealed->generation, &header->generation, HASH_SIZE) != 0 ||
+	    memcmp(&sealed->file_id, &header->file_id, HASH_SIZE) != 0 ||
+	    memcmp(sealed->identity, header->identity, SEGMENT_IDENTITY_SIZE) != 0)
+		return error_set(err, ERROR_DEFECT,
+				 "the sealed leaf differs from the header in leaf %" PRIu64,
+				 open.index);
+	return 0;
+}
+
+static int check_request(const struct state *state, const char *id, struct error *err)
+{
+	if (!find_request(state, id))
+		return error_set(err, ERROR_DEFECT, "no request '%s' is waiting", id);
+	return 0;
+}
+
+static int check_relations(const struct state *state, enum record_type type,
+			   const union any_record *record, struct error *err)
+{
+	const struct master_record *master = state_master(state);
+
+	/* A torn first append is named before anything else can be. */
+	if (type == RECORD_VOID)
+		return 0;
+	if ((type == RECORD_ARCHIVE) == (state_archive(state) != NULL))
+		return error_set(err, ERROR_DEFECT,
+				 "the archive leaf must be the first, and the only one");
+	switch (type) {
+	case RECORD_MASTER:
+		if (record->master.sequence != (master ? master->sequence : 0) + 1)
+			return error_set(err, ERROR_DEFECT,
+					 "master key %" PRIu32 " does not follow the last one",
+					 record->master.sequence);
+		return 0;
+	case RECORD_POLICY:
+		return state_policy(state) ? check_policy(state_policy(state), &record->policy, err)
+					   : 0;
+	case RECORD_PERIOD:
+		return check_period(state, &record->period, err);
+	case RECORD_SEGMENT_OPENED:
+		return check_opened(state, &record->opened, err);
+	case RECORD_SEGMENT_SEALED:
+		return check_sealed(state, &record->sealed, err);
+	case RECORD_REQUEST:
+		if (find_request(state, record->request.id))
+			return error_set(err, ERROR_DEFECT, "there is a request '%s' already",
+					 record->request.id);
+		return 0;
+	case RECORD_APPROVED:
+		return check_request(state, record->approved.request, err);
+	case RECORD_EXPORTED:
+		return check_request(state, record->exported.request, err);
+	case RECORD_EXPORT_FAILED:
+		return check_request(state, record->failed.request, err);
+	case RECORD_ARCHIVE:
+	case RECORD_SIGNING_KEY:
+	case RECORD_CONFIG:
+	case RECORD_COVERED:
+	case RECORD_VOID:
+	case RECORD_ORPHAN:
+	case RECORD_STATE:
+	case RECORD_TYPE_COUNT:
+	default:
+		return 0;
+	}
+}
+
+/* --- what a leaf makes irrelevant ------------------------------------------------------------ */
+
+/* A period matters while it is its source's and class's newest, or an open segment names it. */
+static bool period_is_live(const struct state *state, const struct period_record *period)
+{
+	const struct entry *entry;
+
+	if (state_period_newest(state, period->source, period->class) == period)
+		return true;
+	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
+		if (memcmp(entry->record->opened.header.period_id, period->id, STORE_ID_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void prune_periods(struct state *state)
+{
+	for (size_t i = state->count; i-- > 0;) {
+		if (state->entries[i].type == RECORD_PERIOD &&
+		    !period_is_live(state, &state->entries[i].record->period))
+			entry_remove(state, i);
+	}
+}
+
+/* Does @new take the place of @old? */
+static bool supersedes(const struct entry *new, const struct entry *old)
+{
+	switch (new->type) {
+	case RECORD_POLICY:
+	case RECORD_CONFIG:
+		return old->type == new->type;
+	case RECORD_COVERED:
+		return old->type == RECORD_COVERED &&
+		       strcmp(old->record->covered.source, new->record->covered.source) == 0;
+	case RECORD_SEGMENT_SEALED:
+		if (old->type == RECORD_SEGMENT_OPENED)
+			return memcmp(old->record->opened.header.segment_id,
+				      new->record->sealed.segment_id, SEGMENT_ID_SIZE) == 0;
+		return old->type == RECORD_SEGMENT_SEALED &&
+		       strcmp(old->record->sealed.source, new->record->sealed.source) == 0 &&
+		       old->record->sealed.opened_index <= new->record->sealed.opened_index;
+	case RECORD_EXPORTED:
+	case RECORD_EXPORT_FAILED: {
+		const char *id = new->type == RECORD_EXPORTED ? new->record->exported.request
+							      : new->record->failed.request;
+
+		return (old->type == RECORD_REQUEST && strcmp(old->record->request.id, id) == 0) ||
+		       (old->type == RECORD_APPROVED &&
+			strcmp(old->record->approved.request, id) == 0);
+	}
+	case RECORD_ARCHIVE:
+	case RECORD_MASTER:
+	case RECORD_SIGNING_KEY:
+	case RECORD_PERIOD:
+	case RECORD_SEGMENT_OPENED:
+	case RECORD_VOID:
+	case RECORD_ORPHAN:
+	case RECORD_REQUEST:
+	case RECORD_APPROVED:
+	case RECORD_STATE:
+	case RECORD_TYPE_COUNT:
+	default:
+		return false;
+	}
+}
+
+/* Is the leaf itself to be remembered, with what stands now? */
+static bool is_relevant(const struct state *state, const struct entry *entry)
+{
+	const struct segment_sealed_record *sealed;
+
+	switch (entry->type) {
+	case RECORD_VOID:
+	case RECORD_ORPHAN:
+	case RECORD_EXPORTED:
+	case RECORD_EXPORT_FAILED:
+	case RECORD_STATE:
+		return false;
+	case RECORD_SEGMENT_SEALED:
+		sealed = state_sealed(state, entry->record->sealed.source, NULL);
+		return !sealed || sealed->opened_index <= entry->record->sealed.opened_index;
+	case RECORD_ARCHIVE:
+	case RECORD_MASTER:
+	case RECORD_SIGNING_KEY:
+	case RECORD_POLICY:
+	case RECORD_CONFIG:
+	case RECORD_PERIOD:
+	case RECORD_SEGMENT_OPENED:
+	case RECORD_COVERED:
+	case RECORD_REQUEST:
+	case RECORD_APPROVED:
+	case RECORD_TYPE_COUNT:
+	default:
+		return true;
+	}
+}
+
+static void fold(struct state *state, struct entry *entry, bool carried)
+{
+	for (size_t i = state->count; i-- > 0;) {
+		if (supersedes(entry, &state->entries[i]))
+			entry_remove(state, i);
+	}
+	if (is_relevant(state, entry))
+		entry_add(state, entry);
+	else
+		entry_release(entry);
+	/* Carried leaves are all relevant, but the segment that says so may be yet to come. */
+	if (!carried)
+		prune_periods(state);
+}
+
+/* --- taking leaves --------------------------------------------------------------------------- */
+
+int state_check(const struct state *state, const json_t *object, struct error *err)
+{
+	union any_record *record;
+	enum record_type type;
+	int r = record_type(object, &type, err);
+
+	if (r < 0)
+		return r;
+	record = calloc(1, sizeof(*record));
+	ASSERT(record);
+	r = record_decode(type, object, record, err);
+	if (r == 0 && type != RECORD_STATE)
+		r = check_relations(state, type, record, err);
+	record_release(type, record);
+	return r < 0 ? error_prefix(err, "leaf of type '%s'", record_type_name(type)) : 0;
+}
+
+static int apply_entry(struct state *state, json_t *object, bool carried, struct error *err)
+{
+	struct entry entry = {0};
+	int r = record_type(object, &entry.type, err);
+
+	if (r == 0)
+		r = record_index(object, &entry.index, err);
+	if (r == 0)
+		r = record_time(object, &entry.time_usec, err);
+	if (r == 0 && state->count && state->entries[state->count - 1].index >= entry.index)
+		r = error_set(err, ERROR_DEFECT, "leaf %" PRIu64 " comes twice or too late",
+			      entry.index);
+	if (r < 0)
+		return r;
+	entry.record = calloc(1, sizeof(*entry.record));
+	ASSERT(entry.record);
+	r = record_decode(entry.type, object, entry.record, err);
+	if (r == 0 && !carried)
+		r = check_relations(state, entry.type, entry.record, err);
+	if (r < 0) {
+		record_release(entry.type, entry.record);
+		return error_prefix(err, "leaf %" PRIu64 " of type '%s'", entry.index,
+				    record_type_name(entry.type));
+	}
+	entry.object = json_incref(object);
+	fold(state, &entry, carried);
+	return 0;
+}
+
+/* Part @part of a group of `state` leaves, written while this state stood. */
+static int compare_part(const struct state *state, const json_t *object, const json_t *carried,
+			struct error *err)
+{
+	uint64_t position, count, index;
+	int r = record_index(carried, &index, err);
+
+	if (r == 0)
+		r = json_get_u64(object, "part", &position, err);
+	if (r == 0)
+		r = json_get_u64(object, "parts", &count, err);
+	if (r < 0)
+		return r;
+	if (count != state->count || position >= count)
+		return error_set(err, ERROR_DEFECT,
+				 "%" PRIu64 " state leaves where %zu leaves are relevant", count,
+				 state->count);
+	if (!json_equal(state->entries[position].object, carried))
+		return error_set(err, ERROR_DEFECT,
+				 "the state leaf carries leaf %" PRIu64 " where leaf %" PRIu64
+				 " belongs, or carries it changed",
+				 index, state->entries[position].index);
+	return 0;
+}
+
+int state_apply(struct state *state, json_t *object, struct error *err)
+{
+	enum record_type type;
+	json_t *carried;
+	int r = record_type(object, &type, err);
+
+	if (r < 0)
+		return r;
+	if (type != RECORD_STATE) {
+		state->live = true;
+		return apply_entry(state, object, false, err);
+	}
+	carried = json_object_get(object, "carries");
+	if (!json_is_object(carried))
+		return error_set(err, ERROR_DEFECT, "a state leaf carries nothing");
+	if (state->live)
+		return compare_part(state, object, carried, err);
+	return apply_entry(state, carried, true, err);
+}
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+size_t state_count(const struct state *state)
+{
+	return state->count;
+}
+
+json_t *state_at(const struct state *state, size_t position)
+{
+	ASSERT(position < state->count);
+	return state->entries[position].object;
+}
+
+const struct store_record *state_archive(const struct state *state)
+{
+	const struct entry *entry = entry_at(state, RECORD_ARCHIVE, 0);
+
+	return entry ? &entry->record->archive : NULL;
+}
+
+const struct policy_record *state_policy(const struct state *state)
+{
+	const struct entry *entry = entry_at(state, RECORD_POLICY, 0);
+
+	return entry ? &entry->record->policy : NULL;
+}
+
+const struct config_record *state_config(const struct state *state)
+{
+	const struct entry *entry = entry_at(state, RECORD_CONFIG, 0);
+
+	return entry ? &entry->record->config : NULL;
+}
+
+const struct master_record *state_master(const struct state *state)
+{
+	const struct entry *entry;
+	const struct master_record *master = NULL;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_MASTER, i)); i++)
+		master = &entry->record->master;
+	return master;
+}
+
+const struct master_record *state_master_find(const struct state *state, uint32_t sequence)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_MASTER, i)); i++) {
+		if (entry->record->master.sequence == sequence)
+			return &entry->record->master;
+	}
+	return NULL;
+}
+
+const struct signing_key_record *state_signing_key(const struct state *state,
+						   enum signing_role role)
+{
+	const struct signing_key_record *found = NULL, *key;
+
+	for (size_t i = 0; (key = state_signing_key_at(state, i)); i++) {
+		if (key->role == role)
+			found = key;
+	}
+	return found;
+}
+
+size_t state_signing_key_count(const struct state *state)
+{
+	return entry_count(state, RECORD_SIGNING_KEY);
+}
+
+const struct signing_key_record *state_signing_key_at(const struct state *state, size_t position)
+{
+	const struct entry *entry = entry_at(state, RECORD_SIGNING_KEY, position);
+
+	return entry ? &entry->record->signing_key : NULL;
+}
+
+const struct period_record *state_period_find(const struct state *state,
+					      const uint8_t id[static STORE_ID_SIZE])
+{
+	const struct period_record *period;
+
+	for (size_t i = 0; (period = state_period_at(state, i)); i++) {
+		if (memcmp(period->id, id, STORE_ID_SIZE) == 0)
+			return period;
+	}
+	return NULL;
+}
+
+const struct period_record *state_period_newest(const struct state *state, const char *source,
+						const char *class)
+{
+	const struct period_record *newest = NULL, *period;
+
+	for (size_t i = 0; (period = state_period_at(state, i)); i++) {
+		if (strcmp(period->source, source) == 0 && strcmp(period->class, class) == 0)
+			newest = period;
+	}
+	return newest;
+}
+
+size_t state_period_count(const struct state *state)
+{
+	return entry_count(state, RECORD_PERIOD);
+}
+
+const struct period_record *state_period_at(const struct state *state, size_t position)
+{
+	const struct entry *entry = entry_at(state, RECORD_PERIOD, position);
+
+	return entry ? &entry->record->period : NULL;
+}
+
+size_t state_open_count(const struct state *state, const char *source)
+{
+	const struct entry *entry;
+	size_t count = 0;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++)
+		count += !source || strcmp(entry->record->opened.header.source, source) == 0;
+	return count;
+}
+
+struct state_open state_open_at(const struct state *state, const char *source, size_t position)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
+		if (source && strcmp(entry->record->opened.header.source, source) != 0)
+			continue;
+		if (position-- == 0)
+			return (struct state_open){entry->index, &entry->record->opened};
+	}
+	return (struct state_open){0, NULL};
+}
+
+int state_open_find(const struct state *state, const uint8_t id[static SEGMENT_ID_SIZE],
+		    struct state_open *ret_open, struct error *err)
+{
+	const struct entry *entry;
+	char text[HEX_SIZE(SEGMENT_ID_SIZE)];
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
+		if (memcmp(entry->record->opened.header.segment_id, id, SEGMENT_ID_SIZE) == 0) {
+			*ret_open = (struct state_open){entry->index, &entry->record->opened};
+			return 0;
+		}
+	}
+	hex_encode(id, SEGMENT_ID_SIZE, text);
+	return error_set(err, ERROR_NOT_FOUND, "no segment %s is open", text);
+}
+
+const struct segment_sealed_record *state_sealed(const struct state *state, const char *source,
+						 uint64_t *ret_index)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_SEALED, i)); i++) {
+		if (strcmp(entry->record->sealed.source, source) != 0)
+			continue;
+		if (ret_index)
+			*ret_index = entry->index;
+		return &entry->record->sealed;
+	}
+	return NULL;
+}
+
+const struct covered_record *state_covered(const struct state *state, const char *source,
+					   uint64_t *ret_usec)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_COVERED, i)); i++) {
+		if (strcmp(entry->record->covered.source, source) != 0)
+			continue;
+		if (ret_usec)
+			*ret_usec = entry->time_usec;
+		return &entry->record->covered;
+	}
+	return NULL;
+}
+
+size_t state_request_count(const struct state *state)
+{
+	return entry_count(state, RECORD_REQUEST);
+}
+
+const struct request_record *state_request_at(const struct state *state, size_t position,
+					      bool *ret_approved)
+{
+	const struct entry *entry = entry_at(state, RECORD_REQUEST, position), *approved;
+
+	if (!entry)
+		return NULL;
+	if (ret_approved) {
+		*ret_approved = false;
+		for (size_t i = 0; (approved = entry_at(state, RECORD_APPROVED, i)); i++) {
+			if (strcmp(approved->record->approved.request, entry->record->request.id) ==
+			    0)
+				*ret_approved = true;
+		}
+	}
+	return &entry->record->request;
+}
