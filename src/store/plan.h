@@ -29,6 +29,7 @@ struct plan_segment {
 	char path[SEGMENT_PATH_SIZE];
 	char binlog_file[BINLOG_NAME_MAX + 1];
 	struct hash generation;
+	struct hash file_id;
 	struct hash file_hash;
 	uint64_t file_size;
 	uint64_t start_position;
