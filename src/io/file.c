@@ -192,7 +192,7 @@ ssize_t file_read(int fd, void *buffer, size_t size, uint64_t offset, struct err
 {
 	uint8_t *out = buffer;
 	size_t done = 0;
-	uint64_t end;
+	uint64_t end = 0;
 	int r;
 
 	if (offset > INT64_MAX - size)
@@ -289,7 +289,7 @@ int file_append_filler(int dir_fd, const char *path, char filler, uint32_t block
 	int fd = -1;
 	CLEANUP(freep)
 	char *bytes = NULL;
-	uint64_t size;
+	uint64_t size = 0;
 	size_t missing;
 	int r;
 
@@ -409,7 +409,7 @@ static int flags_get(int fd, int *ret_flags, struct error *err)
 int file_protect(int fd, enum file_protection protection, struct error *err)
 {
 	const int both = FS_APPEND_FL | FS_IMMUTABLE_FL;
-	int before;
+	int before = 0;
 	int flags;
 	int r = flags_get(fd, &before, err);
 
@@ -434,7 +434,7 @@ int file_protect(int fd, enum file_protection protection, struct error *err)
 
 int file_protection(int fd, enum file_protection *ret_protection, struct error *err)
 {
-	int flags;
+	int flags = 0;
 	int r = flags_get(fd, &flags, err);
 
 	if (r < 0)

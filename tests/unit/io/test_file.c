@@ -319,6 +319,30 @@ static void an_append_that_the_system_refuses_is_final(void **state)
 		     "of which 0 are written: Bad file descriptor");
 }
 
+static void a_torn_file_is_filled_to_a_whole_block(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(freep)
+	uint8_t *bytes = file_buffer_new(2 * BLOCK);
+	int fd;
+
+	memset(bytes, 'x', BLOCK + 100);
+	assert_ok(file_replace(f->dir_fd, "torn", bytes, BLOCK + 100, &f->err), &f->err);
+	/* twice is once: a whole block needs nothing */
+	for (int i = 0; i < 2; i++)
+		assert_ok(file_append_filler(f->dir_fd, "torn", '\n', BLOCK, &f->err), &f->err);
+	fd = file_open_read(f->dir_fd, "torn", &f->err);
+	assert_ok(fd, &f->err);
+	assert_int_equal(file_read(fd, bytes, 2 * BLOCK, 0, &f->err), 2 * BLOCK);
+	assert_int_equal(bytes[BLOCK + 99], 'x');
+	for (size_t i = BLOCK + 100; i < 2 * BLOCK; i++)
+		assert_int_equal(bytes[i], '\n');
+	assert_int_equal(file_read(fd, bytes, BLOCK, 2 * BLOCK, &f->err), 0);
+	close(fd);
+	assert_fails(file_append_filler(f->dir_fd, "none", ' ', BLOCK, &f->err), &f->err,
+		     ERROR_NOT_FOUND, "opening 'none'");
+}
+
 static void the_block_size_is_a_power_of_two_in_bounds(void **state)
 {
 	struct fixture *f = *state;
@@ -468,6 +492,7 @@ int main(void)
 		FILE_TEST(a_short_write_goes_on_until_the_kernel_says_why),
 		FILE_TEST(a_full_disk_is_no_space_only_if_nothing_was_written),
 		FILE_TEST(an_append_that_the_system_refuses_is_final),
+		FILE_TEST(a_torn_file_is_filled_to_a_whole_block),
 		FILE_TEST(the_block_size_is_a_power_of_two_in_bounds),
 		FILE_TEST(buffers_are_aligned_and_zeroed),
 		FILE_TEST(append_only_files_take_appends_and_nothing_else),
