@@ -20,8 +20,8 @@
 #include "hsm/openssl_queue.h"
 
 #define URI_SIZE       1024
-#define PROOF_SIZE     64 /* as large as what is wrapped: a key and a hash */
-#define PKCS11_LIBRARY "PKCS#11 module"
+#define PROOF_SIZE     64		/* as large as what is wrapped: a key and a hash */
+#define PKCS11_LIBRARY "PKCS#11 module" /* the engine's name for results of the module */
 
 DEFINE_CLEANUP(EVP_PKEY_CTX_free, EVP_PKEY_CTX *);
 
@@ -163,16 +163,6 @@ void engine_free(struct engine *engine)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-/* Whether the queue holds this result of the module; the queue is left as it is. */
-static bool queue_holds_result(CK_RV result)
-{
-	unsigned long entry = ERR_peek_last_error();
-	const char *library = ERR_lib_error_string(entry);
-
-	return library && strcmp(library, PKCS11_LIBRARY) == 0 &&
-	       (CK_RV)ERR_GET_REASON(entry) == result;
-}
-
 static int pin_refused(const struct engine *engine, struct error *err)
 {
 	return error_set(err, ERROR_REFUSED,
@@ -183,6 +173,7 @@ static int pin_refused(const struct engine *engine, struct error *err)
 
 static int load_private(struct engine *engine, struct engine_key *key, struct error *err)
 {
+	char reasons[OPENSSL_QUEUE_TEXT_SIZE];
 	char uri[URI_SIZE];
 	int kind;
 
@@ -192,15 +183,15 @@ static int load_private(struct engine *engine, struct engine_key *key, struct er
 		return error_set(err, ERROR_USAGE, "the label of the key is too long");
 	ERR_clear_error();
 	key->private_key = ENGINE_load_private_key(engine->engine, uri, engine->no_prompt, NULL);
-	if (!key->private_key && queue_holds_result(CKR_PIN_INCORRECT)) {
-		engine->pin_refused = true;
-		ERR_clear_error();
-		return pin_refused(engine, err);
+	if (!key->private_key) {
+		engine->pin_refused =
+			openssl_queue_drain(reasons, PKCS11_LIBRARY, CKR_PIN_INCORRECT);
+		if (engine->pin_refused)
+			return pin_refused(engine, err);
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "key '%s' cannot be loaded from token '%s': %s", key->label,
+				 engine->token_name, reasons);
 	}
-	if (!key->private_key)
-		return openssl_queue_error(err, ERROR_UNAVAILABLE,
-					   "key '%s' cannot be loaded from token '%s'", key->label,
-					   engine->token_name);
 	kind = EVP_PKEY_get_base_id(key->private_key);
 	if (kind != (key->kind == TOKEN_KEY_UNWRAP ? EVP_PKEY_RSA : EVP_PKEY_EC))
 		return error_set(err, ERROR_FAILED, "key '%s' on token '%s' is not %s", key->label,

@@ -48,7 +48,9 @@ static int module_load(struct token *token, struct error *err)
 	CK_RV result;
 	void *symbol;
 
-	token->library = dlopen(token->module, RTLD_NOW | RTLD_LOCAL);
+	/* Never unmapped: modules leave threads and exit handlers behind, and the engine is about
+	 * to load the same one. */
+	token->library = dlopen(token->module, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!token->library)
 		return error_set(err, ERROR_USAGE, "cannot load the PKCS#11 module '%s': %s",
 				 token->module, dlerror());

@@ -8,7 +8,7 @@
  *
  * The token is found by label or serial number, never by slot number: slots are renumbered.
  *
- * Owns: the module (dlopen to dlclose), its initialisation, one session. Borrows the PIN.
+ * Owns: the module's initialisation and one session (its code stays mapped). Borrows the PIN.
  * Threads: one. Durable: what a function made is in the token when it returns. Crash: a key pair
  * may be left with one half; token_key_ensure finishes it or says which half is in the way.
  */
@@ -43,7 +43,7 @@ struct token;
 int token_open(const struct token_options *options, struct token **ret_token,
 	       struct error *err) MUST_CHECK;
 
-/* Log out, close every session, finalise and unload the module. */
+/* Log out, close every session, finalise the module: another may then open it. */
 void token_free(struct token *token);
 DEFINE_CLEANUP(token_free, struct token *);
 

@@ -170,7 +170,7 @@ static void a_token_with_an_edwards_key_is_refused_by_the_keys_label(void **stat
 	struct error err = {0};
 
 	assert_int_equal(raw_generate(CKM_EC_EDWARDS_KEY_PAIR_GEN, ed25519, sizeof(ed25519),
-				      "somebody's ed25519"),
+				      "somebody's ed25519", "1", true),
 			 CKR_OK);
 	make_secret(PIN, &pin);
 	assert_ok(token_open(&fixture->options, &token, &err), &err);

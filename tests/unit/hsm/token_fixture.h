@@ -220,28 +220,34 @@ static inline void raw_destroy(CK_OBJECT_CLASS class, const char *label)
 	raw_close(&raw);
 }
 
+/* A key pair as somebody else might make it: @id NULL for none, @sensitive also unextractable. */
 static inline CK_RV raw_generate(CK_MECHANISM_TYPE type, const void *parameters,
-				 CK_ULONG parameters_size, const char *label)
+				 CK_ULONG parameters_size, const char *label, const char *id,
+				 bool sensitive)
 {
 	struct raw raw = raw_open(TOKEN_LABEL);
 	CK_MECHANISM mechanism = {type, NULL, 0};
-	CK_BBOOL yes = CK_TRUE;
+	CK_BBOOL yes = CK_TRUE, guarded = sensitive, open = !sensitive;
 	CK_ATTRIBUTE public_template[] = {
 		{CKA_TOKEN, &yes, sizeof(yes)},
+		{CKA_ID, (char *)id, id ? strlen(id) : 0},
 		{CKA_LABEL, (char *)label, strlen(label)},
 		{CKA_VERIFY, &yes, sizeof(yes)},
 		{CKA_EC_PARAMS, (void *)parameters, parameters_size},
 	};
 	CK_ATTRIBUTE private_template[] = {
 		{CKA_TOKEN, &yes, sizeof(yes)},
+		{CKA_ID, (char *)id, id ? strlen(id) : 0},
+		{CKA_SENSITIVE, &guarded, sizeof(guarded)},
+		{CKA_EXTRACTABLE, &open, sizeof(open)},
 		{CKA_PRIVATE, &yes, sizeof(yes)},
 		{CKA_LABEL, (char *)label, strlen(label)},
 		{CKA_SIGN, &yes, sizeof(yes)},
 	};
 	CK_OBJECT_HANDLE public_key, private_key;
 	CK_RV result =
-		raw.functions->C_GenerateKeyPair(raw.session, &mechanism, public_template, 4,
-						 private_template, 4, &public_key, &private_key);
+		raw.functions->C_GenerateKeyPair(raw.session, &mechanism, public_template, 5,
+						 private_template, 7, &public_key, &private_key);
 
 	raw_close(&raw);
 	return result;
