@@ -1,0 +1,167 @@
+#include "pull/keeper_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "io/clock.h"
+
+struct keeper_client {
+	const char *socket;
+	struct hello hello;
+	int fd;
+	struct message message; /* 64 KiB: not on the stack */
+};
+
+struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello)
+{
+	struct keeper_client *client = calloc(1, sizeof(*client));
+
+	ASSERT(client);
+	client->socket = socket;
+	client->hello = *hello;
+	client->fd = -1;
+	return client;
+}
+
+void keeper_client_disconnect(struct keeper_client *client)
+{
+	if (client->fd >= 0)
+		close(TAKE_FD(client->fd));
+}
+
+void keeper_client_free(struct keeper_client *client)
+{
+	if (!client)
+		return;
+	keeper_client_disconnect(client);
+	free(client);
+}
+
+bool keeper_client_connected(const struct keeper_client *client)
+{
+	return client->fd >= 0;
+}
+
+int keeper_client_fd(const struct keeper_client *client)
+{
+	return client->fd;
+}
+
+/* Wait for one message; a signal (SIGTERM) ends the wait with ERROR_UNAVAILABLE. */
+static int receive(struct keeper_client *client, uint64_t timeout_sec, struct error *err)
+{
+	struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+	int r;
+
+	message_release(&client->message);
+	r = poll(&poll_fd, 1, (int)(timeout_sec * 1000));
+	if (r < 0)
+		return error_set_errno(err, ERROR_UNAVAILABLE, errno, "waiting for the keeper");
+	if (r == 0)
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "the keeper has not answered for %llu s; see its log",
+				 (unsigned long long)timeout_sec);
+	r = message_receive(client->fd, &client->message, err);
+	if (r == 0)
+		return error_set(err, ERROR_UNAVAILABLE, "the keeper has gone");
+	return r < 0 ? r : 0;
+}
+
+static int attach_over(struct keeper_client *client, const struct attach *attach,
+		       struct attached *ret_attached, struct error *err)
+{
+	struct hello keeper;
+	int r;
+
+	r = hello_send(client->fd, &client->hello, err);
+	if (r == 0)
+		r = receive(client, KEEPER_ANSWER_TIMEOUT_SEC, err);
+	if (r == 0)
+		r = hello_decode(&client->message, &keeper, err);
+	if (r == 0)
+		r = attach_send(client->fd, attach, err);
+	if (r == 0)
+		r = receive(client, KEEPER_ATTACH_TIMEOUT_SEC, err);
+	if (r == 0)
+		r = attached_decode(&client->message, ret_attached, err);
+	return r;
+}
+
+int keeper_client_attach(struct keeper_client *client, const struct attach *attach,
+			 struct attached *ret_attached, struct error *err)
+{
+	int r;
+
+	keeper_client_disconnect(client);
+	r = channel_connect(client->socket, err);
+	if (r < 0)
+		return r;
+	client->fd = r;
+	r = attach_over(client, attach, ret_attached, err);
+	if (r < 0) {
+		keeper_client_disconnect(client);
+		return error_prefix(err, "attaching to the keeper");
+	}
+	return 0;
+}
+
+int keeper_client_open(struct keeper_client *client, const struct open_segment *request,
+		       struct segment_opened *ret_opened, int ret_fds[static CHANNEL_FDS_MAX],
+		       size_t *ret_fd_count, struct error *err)
+{
+	struct message *message = &client->message;
+	int r;
+
+	if (client->fd < 0)
+		return error_set(err, ERROR_UNAVAILABLE, "the keeper is away");
+	r = open_segment_send(client->fd, request, err);
+	if (r == 0)
+		r = receive(client, KEEPER_ANSWER_TIMEOUT_SEC, err);
+	if (r == 0)
+		r = segment_opened_decode(message, ret_opened, err);
+	if (r < 0) {
+		if (r != ERROR_NO_SPACE && r != ERROR_REFUSED)
+			keeper_client_disconnect(client);
+		message_release(message);
+		return error_prefix(err, "asking the keeper for a segment");
+	}
+	*ret_fd_count = message->fd_count;
+	for (size_t i = 0; i < message->fd_count; i++)
+		ret_fds[i] = TAKE_FD(message->fds[i]);
+	message->fd_count = 0;
+	message_release(message);
+	return 0;
+}
+
+static void check_sent(struct keeper_client *client, int r)
+{
+	if (r < 0 && r != ERROR_BUSY)
+		keeper_client_disconnect(client);
+}
+
+void keeper_client_progress(struct keeper_client *client, const struct progress *progress)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, progress_send(client->fd, progress, &err));
+}
+
+void keeper_client_status(struct keeper_client *client, const struct pull_status *status)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, pull_status_send(client->fd, status, &err));
+}
+
+void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, segment_closed_send(client->fd, closed, &err));
+}

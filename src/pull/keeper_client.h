@@ -1,0 +1,47 @@
+/*
+ * The puller's conversation with the keeper. Requests are few and answered quickly, so they wait
+ * for their answer; what has no answer (progress, state) is dropped rather than waited for.
+ *
+ * Owns: the channel. Threads: one. The descriptor becomes readable only when the keeper has gone:
+ * between requests it says nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "protocol/pull_messages.h"
+
+struct keeper_client;
+
+struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello);
+void keeper_client_free(struct keeper_client *client);
+DEFINE_CLEANUP(keeper_client_free, struct keeper_client *);
+
+bool keeper_client_connected(const struct keeper_client *client);
+int keeper_client_fd(const struct keeper_client *client); /* -1 if not connected */
+void keeper_client_disconnect(struct keeper_client *client);
+
+/*
+ * Connect, say HELLO, attach. ERROR_UNAVAILABLE: try again later. The answer may take as long as
+ * the keeper needs to recover what the last puller left: KEEPER_ATTACH_TIMEOUT_SEC.
+ */
+#define KEEPER_ATTACH_TIMEOUT_SEC 300
+#define KEEPER_ANSWER_TIMEOUT_SEC 30
+int keeper_client_attach(struct keeper_client *client, const struct attach *attach,
+			 struct attached *ret_attached, struct error *err) MUST_CHECK;
+
+/*
+ * Ask for a segment. ERROR_NO_SPACE and ERROR_UNAVAILABLE: again later (the connection is given up
+ * with the latter). *ret_fds has one descriptor a volume, the caller's.
+ */
+int keeper_client_open(struct keeper_client *client, const struct open_segment *request,
+		       struct segment_opened *ret_opened, int ret_fds[static CHANNEL_FDS_MAX],
+		       size_t *ret_fd_count, struct error *err) MUST_CHECK;
+
+/* These disconnect on failure; a full queue drops PROGRESS and STATE. */
+void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
+void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
+/* The keeper finds a closed segment by itself too: it is told for speed. */
+void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed);
