@@ -28,6 +28,13 @@
 /* PKCS#11 and posix_spawn take pointers to what they do not change. */
 #pragma GCC diagnostic ignored "-Wcast-qual"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable() (void)0
+#define __lsan_enable()	 (void)0
+#endif
+
 extern char **environ;
 
 struct fixture {
@@ -245,10 +252,12 @@ static inline CK_RV raw_generate(CK_MECHANISM_TYPE type, const void *parameters,
 		{CKA_SIGN, &yes, sizeof(yes)},
 	};
 	CK_OBJECT_HANDLE public_key, private_key;
-	CK_RV result =
-		raw.functions->C_GenerateKeyPair(raw.session, &mechanism, public_template, 5,
-						 private_template, 7, &public_key, &private_key);
+	CK_RV result;
 
+	__lsan_disable(); /* SoftHSM 2.6 loses the parameters of an Edwards key */
+	result = raw.functions->C_GenerateKeyPair(raw.session, &mechanism, public_template, 5,
+						  private_template, 7, &public_key, &private_key);
+	__lsan_enable();
 	raw_close(&raw);
 	return result;
 }
