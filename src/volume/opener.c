@@ -126,8 +126,8 @@ static int content_decode(struct frame_opener *opener, struct frame *frame, stru
 		frame->data = opener->plain;
 		frame->size = frame->header.plain_size;
 		return 0;
-	default:
-		ASSERT(!"frame_header_decode() lets no other kind pass");
+	default: /* frame_header_decode() lets no other kind pass */
+		ASSERT(false);
 		return ERROR_FAILED;
 	}
 }

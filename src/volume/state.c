@@ -44,8 +44,7 @@ static int summary_follows(const struct segment_summary *before, const struct fr
 	    (after->transaction_count == before->transaction_count
 		     ? after->transaction_end != before->transaction_end ||
 			       after->transaction_last_usec != before->transaction_last_usec
-		     : after->transaction_end <= before->event_end &&
-			       after->transaction_end <= before->transaction_end))
+		     : after->transaction_end <= before->event_end))
 		return error_set(err, ERROR_DEFECT, "the summary's transactions do not follow");
 	if ((before->flags & ~after->flags) || after->time_last_usec < before->time_last_usec ||
 	    (before->time_first_usec &&

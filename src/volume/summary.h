@@ -33,8 +33,9 @@ enum segment_summary_flag {
 struct segment_summary {
 	uint64_t event_count;
 	uint64_t transaction_count;
-	uint64_t event_end;		/* good end: binlog position after the last whole event */
-	uint64_t transaction_end;	/* binlog position after the last whole transaction */
+	uint64_t event_end;	  /* good end: binlog position after the last whole event */
+	uint64_t transaction_end; /* after the last whole transaction; while transaction_count is 0
+				     it is the start position and says nothing */
 	uint64_t last_event_position;	/* of its first byte; 0 while event_count is 0 */
 	uint64_t time_first_usec;	/* the earliest of all events */
 	uint64_t time_last_usec;	/* the latest of all events */
