@@ -9,6 +9,7 @@ and owns what it starts:
     token      a SoftHSM2 token
     loopfs     an XFS or ext4 file system in an image
     traffic    mixed traffic against a server, and bulk for the benchmark
+    vault      Binvault itself: configuration, init, run, verbs
     processes  programs under test: logs, SIGKILL, waiting, memory
     skip       what a test says when the machine lacks something
 
