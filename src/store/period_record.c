@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "store/field.h"
 
+#define WRAP_SIZE_MIN	 384 /* RSA-3072 */
 #define COMMITMENT_LABEL "binvault period commitment v1"
 
 /* The record as the wrap binds it: everything but the wrap. */
@@ -67,6 +68,9 @@ int period_record_decode(const json_t *object, struct period_record *ret, struct
 	if (r == 0)
 		r = field_get_base64(object, "wrap", record.wrap, sizeof(record.wrap),
 				     &record.wrap_size, err);
+	if (r == 0 && record.wrap_size < WRAP_SIZE_MIN)
+		r = error_set(err, ERROR_DEFECT, "field 'wrap' has only %zu bytes",
+			      record.wrap_size);
 	if (r == 0)
 		*ret = record;
 	return r;

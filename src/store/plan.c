@@ -233,6 +233,11 @@ static size_t rank_all(const struct plan *plan, struct rank *ranks)
 	return count;
 }
 
+static bool file_was_ended(const struct plan_segment *segment)
+{
+	return segment->end.ended == SEGMENT_ENDED_ROTATE || segment->end.next_file[0];
+}
+
 /* Bytes that an earlier segment of the same file holds wholly are an overlap. */
 static void split_overlaps(struct plan *plan, const struct rank *ranks, size_t count)
 {
@@ -242,27 +247,25 @@ static void split_overlaps(struct plan *plan, const struct rank *ranks, size_t c
 	plan->overlaps = calloc(count + 1, sizeof(*plan->overlaps));
 	ASSERT(plan->segments && plan->overlaps);
 	for (size_t i = 0; i < count; i++) {
-		bool same_file = i > 0 && ranks[i].file == ranks[i - 1].file;
+		const struct plan_segment *segment = &plan->items[ranks[i].item].segment;
+		bool again = i > 0 && ranks[i].file == ranks[i - 1].file;
+		/* Empty, but it says that the file ends here: no other may. */
+		bool last_word = ranks[i].start == reached && file_was_ended(segment);
 
-		if (!same_file)
+		if (!again)
 			reached = 0;
-		if (same_file && ranks[i].good_end <= reached) {
-			plan->overlaps[plan->overlap_count++] = plan->items[ranks[i].item].segment;
+		if (again && ranks[i].good_end <= reached && !last_word) {
+			plan->overlaps[plan->overlap_count++] = *segment;
 			continue;
 		}
 		reached = ranks[i].good_end;
-		plan->segments[plan->segment_count++] = plan->items[ranks[i].item].segment;
+		plan->segments[plan->segment_count++] = *segment;
 	}
 }
 
 static bool same_file(const struct plan_segment *a, const struct plan_segment *b)
 {
 	return same_hash(&a->generation, &b->generation) && same_hash(&a->file_id, &b->file_id);
-}
-
-static bool file_was_ended(const struct plan_segment *segment)
-{
-	return segment->end.ended == SEGMENT_ENDED_ROTATE || segment->end.next_file[0];
 }
 
 /*

@@ -329,6 +329,13 @@ static void prune_periods(struct state *state)
 	}
 }
 
+/* Does it move the resume point? One without events does so only by saying that its file ended. */
+static bool moves_on(const struct segment_sealed_record *sealed)
+{
+	return sealed->end.summary.event_count > 0 || sealed->end.ended == SEGMENT_ENDED_ROTATE ||
+	       sealed->end.next_file[0];
+}
+
 /* Does @new take the place of @old? */
 static bool supersedes(const struct entry *new, const struct entry *old)
 {
@@ -343,7 +350,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 		if (old->type == RECORD_SEGMENT_OPENED)
 			return memcmp(old->record->opened.header.segment_id,
 				      new->record->sealed.segment_id, SEGMENT_ID_SIZE) == 0;
-		return old->type == RECORD_SEGMENT_SEALED &&
+		return old->type == RECORD_SEGMENT_SEALED && moves_on(&new->record->sealed) &&
 		       strcmp(old->record->sealed.source, new->record->sealed.source) == 0 &&
 		       old->record->sealed.opened_index <= new->record->sealed.opened_index;
 	case RECORD_EXPORTED:
@@ -384,6 +391,8 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_STATE:
 		return false;
 	case RECORD_SEGMENT_SEALED:
+		if (!moves_on(&entry->record->sealed))
+			return false;
 		sealed = state_sealed(state, entry->record->sealed.source, NULL);
 		return !sealed || sealed->opened_index <= entry->record->sealed.opened_index;
 	case RECORD_ARCHIVE:

@@ -7,7 +7,8 @@
  *   a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
- * does not turn the resume point back.
+ * does not turn the resume point back. One without events counts only if it says that its file
+ * ended: so the last event's position and CRC are known wherever a file is gone on with.
  *
  * A ledger file begins with one `state` leaf per relevant leaf, {"type":"state","carries":{…}},
  * which carries the original verbatim (ledger/ adds part, parts and tree). Applying those to an

@@ -50,7 +50,6 @@ struct verify_result {
 	uint64_t open_count; /* opened and not sealed: open or pending */
 	uint64_t orphan_count;
 	uint64_t unprotected_count; /* files and directories without their flag, with `copy` */
-	uint64_t checkpoint_usec;   /* system time of the last leaf that is signed */
 };
 
 /*
