@@ -134,7 +134,7 @@ int engine_open(const struct token_options *options, const struct secret *pin,
 	if (!engine)
 		return error_set(err, ERROR_FAILED, "out of memory");
 	snprintf(engine->token_name, sizeof(engine->token_name), "%s", name);
-	strcpy(engine->token_uri, "pkcs11:");
+	snprintf(engine->token_uri, sizeof(engine->token_uri), "pkcs11:");
 	if ((options->label &&
 	     !uri_append(engine->token_uri, sizeof(engine->token_uri), "token", options->label)) ||
 	    (options->serial &&
@@ -237,7 +237,7 @@ int engine_key_load(struct engine *engine, enum token_key_kind kind, const char 
 	if (!key)
 		return error_set(err, ERROR_FAILED, "out of memory");
 	key->kind = kind;
-	strcpy(key->label, label);
+	snprintf(key->label, sizeof(key->label), "%s", label);
 	status = load_private(engine, key, err);
 	if (status < 0)
 		return status;

@@ -74,7 +74,8 @@ int token_login(struct token *token, const struct secret *pin, struct error *err
 
 /*
  * After login: ERROR_USAGE, with the label of the key, if the token holds a public or private key
- * of a type at which OpenSSL's pkcs11 engine gives up on the whole token (Edwards, Montgomery).
+ * that is neither RSA nor EC. At the first such key (Edwards, Montgomery, DSA) libp11 0.4.12, which
+ * is OpenSSL's pkcs11 engine, gives up on every key of the token, and may crash later.
  */
 int token_check_keys(struct token *token, struct error *err) MUST_CHECK;
 

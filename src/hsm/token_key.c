@@ -1,5 +1,6 @@
 #include "hsm/token_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/rand.h>
@@ -95,23 +96,29 @@ static int read_number(struct token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUT
 
 /* --- key types that make the engine give up -------------------------------------------------- */
 
-/* ERROR_USAGE if there is a key of this class and type. The module does the searching. */
-static int refuse_type(struct token *token, CK_OBJECT_CLASS class, CK_KEY_TYPE type,
-		       const char *type_name, struct error *err)
+static const char *key_type_name(CK_KEY_TYPE type)
 {
-	CK_ATTRIBUTE template[] = {
-		{CKA_CLASS, &class, sizeof(class)},
-		{CKA_KEY_TYPE, &type, sizeof(type)},
-	};
+	switch (type) {
+	case CKK_EC_EDWARDS:
+		return "Edwards";
+	case CKK_EC_MONTGOMERY:
+		return "Montgomery";
+	case CKK_DSA:
+		return "DSA";
+	case CKK_DH:
+		return "DH";
+	default:
+		return "neither RSA nor EC";
+	}
+}
+
+static int refuse_key(struct token *token, CK_OBJECT_HANDLE object, CK_KEY_TYPE type,
+		      struct error *err)
+{
 	char label[TOKEN_KEY_LABEL_SIZE];
-	CK_OBJECT_HANDLE object;
 	struct value value;
-	CK_ULONG count;
 	int status;
 
-	status = find_objects(token, template, ARRAY_LENGTH(template), &object, 1, &count, err);
-	if (status < 0 || count == 0)
-		return status;
 	status = read_attribute(token, object, CKA_LABEL, &value, err);
 	if (status < 0)
 		return status;
@@ -120,28 +127,49 @@ static int refuse_type(struct token *token, CK_OBJECT_CLASS class, CK_KEY_TYPE t
 			 "token '%s' holds the key '%s' of a type (%s) with which OpenSSL's pkcs11 "
 			 "engine cannot load any key of the token; move that key to another token "
 			 "or partition",
-			 token->label, label, type_name);
+			 token->label, label, key_type_name(type));
+}
+
+/* A token may hold thousands of keys: each is looked at as it is found, none is kept. */
+static int check_class(struct token *token, CK_OBJECT_CLASS class, struct error *err)
+{
+	CK_ATTRIBUTE template = {CKA_CLASS, &class, sizeof(class)};
+	CK_FUNCTION_LIST *functions = token->functions;
+	CK_OBJECT_HANDLE object;
+	CK_ULONG count = 1;
+	CK_KEY_TYPE type = CKK_RSA;
+	CK_RV result;
+	int status = 1;
+
+	result = functions->C_FindObjectsInit(token->session, &template, 1);
+	if (result != CKR_OK)
+		return token_error(err, result, "listing the keys of token '%s'", token->label);
+	while (status > 0 && (type == CKK_RSA || type == CKK_EC)) {
+		result = functions->C_FindObjects(token->session, &object, 1, &count);
+		if (result != CKR_OK || count == 0)
+			break;
+		status = read_number(token, object, CKA_KEY_TYPE, &type, err);
+	}
+	functions->C_FindObjectsFinal(token->session);
+	if (result != CKR_OK)
+		return token_error(err, result, "listing the keys of token '%s'", token->label);
+	if (status < 0)
+		return status;
+	if (count == 0)
+		return 0;
+	/* status 0: a key that does not tell its type is none of ours either. */
+	return refuse_key(token, object, status ? type : CK_UNAVAILABLE_INFORMATION, err);
 }
 
 int token_check_keys(struct token *token, struct error *err)
 {
-	static const struct {
-		CK_OBJECT_CLASS class;
-		CK_KEY_TYPE type;
-		const char *name;
-	} refused[] = {
-		{CKO_PRIVATE_KEY, CKK_EC_EDWARDS, "Edwards"},
-		{CKO_PUBLIC_KEY, CKK_EC_EDWARDS, "Edwards"},
-		{CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY, "Montgomery"},
-		{CKO_PUBLIC_KEY, CKK_EC_MONTGOMERY, "Montgomery"},
-	};
-	int status = 0;
+	int status;
 
 	ASSERT(token->logged_in);
-	for (size_t i = 0; i < ARRAY_LENGTH(refused) && status == 0; i++)
-		status =
-			refuse_type(token, refused[i].class, refused[i].type, refused[i].name, err);
-	return status;
+	status = check_class(token, CKO_PRIVATE_KEY, err);
+	if (status < 0)
+		return status;
+	return check_class(token, CKO_PUBLIC_KEY, err);
 }
 
 /* --- finding a pair -------------------------------------------------------------------------- */
@@ -155,7 +183,7 @@ static int find_half(struct token *token, CK_OBJECT_CLASS class, const char *lab
 	int status;
 
 	ASSERT(strlen(label) < sizeof(text));
-	strcpy(text, label);
+	snprintf(text, sizeof(text), "%s", label);
 	CK_ATTRIBUTE template[] = {
 		{CKA_CLASS, &class, sizeof(class)},
 		{CKA_LABEL, text, strlen(text)},
@@ -441,7 +469,7 @@ static int generate_pair(struct token *token, enum token_key_kind kind, const ch
 
 	if (RAND_bytes(id, sizeof(id)) != 1)
 		return error_set(err, ERROR_FAILED, "no random bytes for the id of a key");
-	strcpy(text, label); /* its length was asserted in find_half() */
+	snprintf(text, sizeof(text), "%s", label); /* fits: asserted in find_half() */
 	status = open_writing(token, &session, err);
 	if (status < 0)
 		return status;
@@ -481,7 +509,7 @@ static int complete_public(struct token *token, CK_OBJECT_HANDLE private_key, co
 		status = read_attribute(token, private_key, CKA_PUBLIC_EXPONENT, &exponent, err);
 	if (status <= 0 || !id.size || !modulus.size || !exponent.size)
 		return status < 0 ? status : 0;
-	strcpy(text, label); /* its length was asserted in find_half() */
+	snprintf(text, sizeof(text), "%s", label); /* fits: asserted in find_half() */
 	CK_ATTRIBUTE template[] = {
 		{CKA_CLASS, &class, sizeof(class)},
 		{CKA_KEY_TYPE, &type, sizeof(type)},

@@ -21,7 +21,7 @@ static int place_setup(void **state)
 	struct place *place = calloc(1, sizeof(*place));
 
 	assert_non_null(place);
-	strcpy(place->directory, "/tmp/binvault-pin-XXXXXX");
+	snprintf(place->directory, sizeof(place->directory), "/tmp/binvault-pin-XXXXXX");
 	assert_non_null(mkdtemp(place->directory));
 	snprintf(place->path, sizeof(place->path), "%s/hsm-pin", place->directory);
 	snprintf(place->source, sizeof(place->source), "file:%s", place->path);

@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 
+#include <openssl/dsa.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #include "hsm/token.h"
 #include "unit/hsm/token_fixture.h"
 
@@ -15,7 +19,7 @@ static void a_token_is_found_by_label_and_by_serial(void **state)
 
 	assert_ok(token_open(&fixture->options, &token, &err), &err);
 	assert_string_equal(token_label(token), TOKEN_LABEL);
-	strcpy(serial, token_serial(token));
+	snprintf(serial, sizeof(serial), "%s", token_serial(token));
 	token_free(token);
 	by_serial.serial = serial;
 	assert_ok(token_open(&by_serial, &token, &err), &err);
@@ -54,7 +58,7 @@ static void two_tokens_with_one_label_ask_for_the_serial(void **state)
 	char serial[TOKEN_SERIAL_SIZE];
 
 	assert_ok(token_open(&fixture->options, &token, &err), &err);
-	strcpy(serial, token_serial(token));
+	snprintf(serial, sizeof(serial), "%s", token_serial(token));
 	token_free(token);
 	fixture_add_token(TOKEN_LABEL);
 	assert_fails(token_open(&fixture->options, &token, &err), &err, ERROR_USAGE,
@@ -182,6 +186,52 @@ static void a_token_with_an_edwards_key_is_refused_by_the_keys_label(void **stat
 	secret_release(&pin);
 }
 
+/* Small, as good parameters take long to find. */
+static void write_dsa_key(const char *path)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(EVP_PKEY_DSA, NULL);
+	EVP_PKEY *parameters = NULL, *key = NULL;
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(EVP_PKEY_paramgen_init(context) > 0);
+	assert_true(EVP_PKEY_CTX_set_dsa_paramgen_bits(context, 1024) > 0);
+	assert_true(EVP_PKEY_paramgen(context, &parameters) > 0);
+	EVP_PKEY_CTX_free(context);
+	context = EVP_PKEY_CTX_new(parameters, NULL);
+	assert_true(EVP_PKEY_keygen_init(context) > 0);
+	assert_true(EVP_PKEY_keygen(context, &key) > 0);
+	assert_true(PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
+	assert_int_equal(fclose(file), 0);
+	EVP_PKEY_CTX_free(context);
+	EVP_PKEY_free(parameters);
+	EVP_PKEY_free(key);
+}
+
+static void so_is_a_token_with_a_dsa_key(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct token *token = NULL;
+	struct secret pin = {0};
+	struct error err = {0};
+	char path[128];
+	const char *const arguments[] = {
+		TOOL,	   "--import", path, "--token", TOKEN_LABEL, "--label",
+		"old dsa", "--id",     "07", "--pin",	PIN,	     NULL,
+	};
+
+	fixture_path(fixture, "dsa.pem", path, sizeof(path));
+	write_dsa_key(path);
+	fixture_run(arguments);
+	make_secret(PIN, &pin);
+	assert_ok(token_open(&fixture->options, &token, &err), &err);
+	assert_ok(token_login(token, &pin, &err), &err);
+	assert_fails_discreetly(token_check_keys(token, &err), &err, ERROR_USAGE,
+				"the key 'old dsa' of a type (DSA)");
+	token_free(token);
+	secret_release(&pin);
+}
+
 static void random_bytes_come_from_the_token(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -210,6 +260,7 @@ int main(void)
 		TOKEN_TEST(a_wrong_pin_is_refused_and_the_token_is_not_asked_again),
 		TOKEN_TEST(a_pin_of_impossible_length_costs_no_try),
 		TOKEN_TEST(a_token_with_an_edwards_key_is_refused_by_the_keys_label),
+		TOKEN_TEST(so_is_a_token_with_a_dsa_key),
 		TOKEN_TEST(random_bytes_come_from_the_token),
 	};
 

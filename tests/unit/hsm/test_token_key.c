@@ -75,6 +75,7 @@ static void a_pair_is_made_once_and_found_ever_after(void **state)
 	assert_int_equal(token_key_ensure(token, TOKEN_KEY_SIGN, SIGNER, &made, &err), 1);
 	assert_ok(token_key_find(token, TOKEN_KEY_SIGN, SIGNER, &again, &err), &err);
 	assert_same_key(&made, &again);
+	assert_ok(token_check_keys(token, &err), &err);
 	token_free(token);
 
 	key = decode(&found);

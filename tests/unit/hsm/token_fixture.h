@@ -57,24 +57,31 @@ static inline void fixture_path(const struct fixture *fixture, const char *name,
 	assert_true((size_t)snprintf(path, size, "%s/%s", fixture->directory, name) < size);
 }
 
-/* One more token in the fixture's directory. */
-static inline void fixture_add_token(const char *label)
+static inline void fixture_run(const char *const *arguments)
 {
-	const char *const arguments[] = {
-		"softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN,
-		"--so-pin",	 SO_PIN,	 NULL,
-	};
 	posix_spawn_file_actions_t actions;
 	int status = -1;
 	pid_t child;
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	assert_int_equal(
-		posix_spawn(&child, TOOL, &actions, NULL, (char *const *)arguments, environ), 0);
+	assert_int_equal(posix_spawn(&child, arguments[0], &actions, NULL, (char *const *)arguments,
+				     environ),
+			 0);
 	posix_spawn_file_actions_destroy(&actions);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+}
+
+/* One more token in the fixture's directory. */
+static inline void fixture_add_token(const char *label)
+{
+	const char *const arguments[] = {
+		TOOL, "--init-token", "--free", "--label", label, "--pin",
+		PIN,  "--so-pin",     SO_PIN,	NULL,
+	};
+
+	fixture_run(arguments);
 }
 
 /* An empty place for tokens; SOFTHSM2_CONF points there. */
@@ -85,7 +92,7 @@ static inline struct fixture *fixture_new(void)
 	FILE *file;
 
 	assert_non_null(fixture);
-	strcpy(fixture->directory, "/tmp/binvault-hsm-XXXXXX");
+	snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/binvault-hsm-XXXXXX");
 	assert_non_null(mkdtemp(fixture->directory));
 	fixture->options = (struct token_options){.module = MODULE, .label = TOKEN_LABEL};
 	fixture_path(fixture, "tokens", path, sizeof(path));
