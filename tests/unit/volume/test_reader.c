@@ -2,6 +2,13 @@
 
 #include "unit/volume/segment_builder.h"
 
+/* Every byte; under a sanitizer, which is thirty times slower here, a sample over all parts. */
+#ifdef BINVAULT_SANITIZED
+#define FLIP_STEP 29
+#else
+#define FLIP_STEP 1
+#endif
+
 static int check_bytes(const struct builder *builder, struct error *err)
 {
 	int fd = bytes_fd(builder->file, builder->size);
@@ -87,7 +94,8 @@ static void one_pass_gives_hashes_and_ranges_too(void **state)
 	hash_bytes(builder.file, builder.size, &hash);
 	assert_memory_equal(segment_reader_hashes(reader)->file.bytes, hash.bytes, HASH_SIZE);
 	assert_ok(segment_hash(fd, hashes, &err), &err);
-	assert_memory_equal(segment_reader_hashes(reader), hashes, sizeof(*hashes));
+	assert_memory_equal(segment_reader_hashes(reader), hashes,
+			    offsetof(struct segment_hashes, chunks) + sizeof(hashes->chunks));
 	assert_true(hashes->count == (builder.size + SEGMENT_CHUNK_SIZE - 1) / SEGMENT_CHUNK_SIZE);
 	assert_true(hashes->count > 1);
 	close(fd);
@@ -131,7 +139,7 @@ static void every_flipped_byte_is_found(void **state)
 
 	assert_ok(check_bytes(&builder, &err), &err);
 	fd = bytes_fd(builder.file, builder.size);
-	for (size_t i = 0; i < builder.size; i++) {
+	for (size_t i = 0; i < builder.size; i += FLIP_STEP) {
 		uint8_t flipped = builder.file[i] ^ (uint8_t)(1u << (i % 8));
 		int result;
 
