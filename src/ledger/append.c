@@ -37,7 +37,7 @@ static int append_new(int dir_fd, const char *name, int fd, append_protect *prot
 	return 0;
 }
 
-int append_open(int dir_fd, const char *name, append_protect *protect, void *context,
+int append_open(int dir_fd, const char *name, char filler, append_protect *protect, void *context,
 		struct append **ret_append, struct error *err)
 {
 	CLEANUP(append_freep)
@@ -49,7 +49,7 @@ int append_open(int dir_fd, const char *name, append_protect *protect, void *con
 		return error_prefix(err, "ledger");
 	r = append_new(dir_fd, name, fd, protect, context, &append, err);
 	if (r == 0)
-		r = file_append_filler(dir_fd, name, '\n', append->block_size, err);
+		r = file_append_filler(dir_fd, name, filler, append->block_size, err);
 	if (r < 0)
 		return r;
 	*ret_append = TAKE(append);

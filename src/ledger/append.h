@@ -23,9 +23,9 @@ typedef int append_protect(void *context, int fd, const char *name, struct error
 
 /*
  * Open the file @name and make sure of what a crash in append_create() may have left undone:
- * protection and directory entry; fill a torn end up to a whole block.
+ * protection and directory entry; fill a torn end up to a whole block with @filler.
  */
-int append_open(int dir_fd, const char *name, append_protect *protect, void *context,
+int append_open(int dir_fd, const char *name, char filler, append_protect *protect, void *context,
 		struct append **ret_append, struct error *err) MUST_CHECK;
 
 /* The same for a file that does not exist: it does, durably, afterwards. */

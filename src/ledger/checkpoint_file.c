@@ -63,9 +63,9 @@ static void judge(struct checkpoint_reader *reader)
 		reader->kind = SLOT_FILLER;
 		return;
 	}
-	/* the note's own LF */
+	/* the note's own LF; a slot that the file cuts off may be a note that is cut */
 	reader->note_length = length + 1;
-	if (length == reader->slot_size) {
+	if (length == reader->slot_size || reader->slot_size < CHECKPOINT_SLOT_SIZE) {
 		error_set(&reader->reason, ERROR_DEFECT, "a note that ends too early");
 		reader->kind = SLOT_TORN;
 		return;
@@ -227,8 +227,9 @@ int checkpoint_file_open(int dir_fd, const struct checkpoint_file_options *optio
 	memset(&last, 0, sizeof(last));
 	memcpy(file->void_fields.file, CHECKPOINT_FILE_NAME, sizeof(CHECKPOINT_FILE_NAME));
 	memcpy(file->void_fields.volume, options->volume, strlen(options->volume) + 1);
-	r = append_open(dir_fd, CHECKPOINT_FILE_NAME, protect, options->context, &file->append,
-			err);
+	/* NUL: behind a signature that was cut, LF would make a note that does not verify */
+	r = append_open(dir_fd, CHECKPOINT_FILE_NAME, '\0', protect, options->context,
+			&file->append, err);
 	if (r == ERROR_NOT_FOUND)
 		r = append_create(dir_fd, CHECKPOINT_FILE_NAME, protect, options->context,
 				  &file->append, err);

@@ -219,7 +219,8 @@ static int resume_file(struct log *log, const struct log_end *end, const struct 
 	if (end->torn.size == 0 && file_is_full(log))
 		return 0;
 	log_file_name(end->file_first, name);
-	r = append_open(log->dir_fd, name, log->options.operations->file_created,
+	/* LF: what is torn stays the same range, and a line that only lacks its LF is whole */
+	r = append_open(log->dir_fd, name, '\n', log->options.operations->file_created,
 			log->options.context, &log->file, err);
 	if (r == 0 && end->torn.size > 0)
 		r = write_void(log, &end->torn, stamp, err);

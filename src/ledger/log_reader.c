@@ -307,7 +307,7 @@ static int check_head(struct log_reader *reader, const struct leaf *leaf, const 
 		return check_state(reader, leaf, file, err);
 	if (!reader->head.whole && !leaf_is(leaf, "void")) {
 		reader->head.whole = true; /* told once */
-		return report(reader, file, leaf->offset, err,
+		return report(reader, file, 0, err,
 			      "the file does not begin with whole state leaves");
 	}
 	if (reader->head.whole && state)
