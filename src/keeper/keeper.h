@@ -69,11 +69,17 @@ struct keeper_options {
 	gid_t export_gid;
 };
 
-/* Open the archive, listen, connect. Blocks no longer than the disk does. */
+/* Listen. As root, still: a socket belongs to the one user who may connect. */
 int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper,
 	       struct error *err) MUST_CHECK;
 void keeper_free(struct keeper *keeper);
 DEFINE_CLEANUP(keeper_free, struct keeper *);
+
+/*
+ * Open the archive for writing, check policy and volume, and begin to recover. Blocks no longer
+ * than the disk does. ERROR_USAGE where the configuration is less strict than the ledger's policy.
+ */
+int keeper_start(struct keeper *keeper, struct error *err) MUST_CHECK;
 
 /* Serve until keeper_stop() or until something is final (a negative code and its sentence). */
 int keeper_run(struct keeper *keeper, struct error *err) MUST_CHECK;

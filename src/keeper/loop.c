@@ -124,16 +124,22 @@ int loop_new(struct loop **ret_loop, struct error *err)
 	return 0;
 }
 
-void loop_free(struct loop *loop)
+void loop_end_jobs(struct loop *loop)
 {
-	if (!loop)
-		return;
 	pthread_mutex_lock(&loop->lock);
 	loop->ending = true;
 	pthread_cond_broadcast(&loop->wake);
 	pthread_mutex_unlock(&loop->lock);
 	for (size_t i = 0; i < loop->worker_count; i++)
 		pthread_join(loop->workers[i], NULL);
+	loop->worker_count = 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	loop_end_jobs(loop);
 	pthread_cond_destroy(&loop->wake);
 	pthread_mutex_destroy(&loop->lock);
 	if (loop->event_fd >= 0)

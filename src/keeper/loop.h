@@ -17,7 +17,10 @@
 struct loop;
 
 int loop_new(struct loop **ret_loop, struct error *err) MUST_CHECK;
-void loop_free(struct loop *loop); /* waits for running jobs; their done is not called */
+/* Waits for running jobs; their done is not called, and no other is run. What jobs work on may be
+ * freed afterwards. Also part of loop_free(). */
+void loop_end_jobs(struct loop *loop);
+void loop_free(struct loop *loop);
 DEFINE_CLEANUP(loop_free, struct loop *);
 
 /* Wait for events and call back, until loop_stop(). */

@@ -31,7 +31,8 @@ const struct secret *periods_key(const struct periods *periods,
 /*
  * Have @record's key: at once if it is in memory, else the HSM unwraps it and it is checked
  * against the record (a planted or swapped wrap: ERROR_DEFECT, and an alarm). @ready is called
- * once, from the loop; the key is borrowed and stays in memory at least until it returns.
+ * once, possibly before periods_fetch() returns; the key is borrowed and stays in memory at least
+ * until @ready returns.
  */
 typedef void periods_ready(void *owner, const struct secret *key, const struct error *reason);
 void periods_fetch(struct periods *periods, const struct period_record *record,
