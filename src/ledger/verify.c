@@ -17,7 +17,6 @@ struct verification {
 	struct checkpoint_reader *checkpoints; /* NULL: there is no such file */
 	uint64_t next_index;
 	bool at_end;
-	bool archive_seen; /* a leaf that is no void: the archive leaf, if it is an archive */
 	struct checkpoint_item item;
 	struct leaf_void torn; /* checkpoints that are torn; size 0: none is pending */
 	char torn_reason[256];
@@ -63,7 +62,6 @@ static int read_leaf(struct verification *v, struct error *err)
 	}
 	v->next_index = leaf->index + 1;
 	v->summary->leaf_count++;
-	v->archive_seen = v->archive_seen || !leaf_is(leaf, "void");
 	settle_torn(v, leaf);
 	if (v->options->on_leaf)
 		v->options->on_leaf(v->options->context, leaf);
@@ -190,7 +188,7 @@ static int verify(struct verification *v, struct error *err)
 {
 	int r = 0;
 
-	while (r == 0 && !v->at_end && !v->archive_seen)
+	while (r == 0 && !v->at_end && v->options->keys->count == 0)
 		r = read_leaf(v, err);
 	if (r == 0 && v->checkpoints)
 		r = check_checkpoints(v, err);

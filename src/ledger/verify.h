@@ -17,8 +17,9 @@ struct ledger_verify_options {
 	const char *origin; /* "binvault/<archive uuid>" */
 	const char *volume; /* UUID of this copy, or NULL */
 	/* Borrowed, and looked at anew for each checkpoint: on_leaf may add a key that a leaf
-	 * names. The archive leaf is read before the first checkpoint; a key of a later leaf counts
-	 * for the checkpoints behind the first one that covers that leaf, as FORMAT.md demands. */
+	 * names. If it is empty, leaves are read until it no longer is, then the first checkpoint.
+	 * A key of a later leaf counts for the checkpoints behind the first that covers it
+	 * (FORMAT.md). */
 	const struct checkpoint_keys *keys;
 	void (*on_leaf)(void *context, const struct leaf *leaf); /* may be NULL */
 	ledger_defect *on_defect;
