@@ -105,115 +105,113 @@ static void a_long_source_name_is_not_cut(void **state)
 	config_free(config);
 }
 
+static const struct {
+	const char *text, *sentence;
+} mistakes[] = {
+	/* lines */
+	{"x = 1\n", "f:1: the first line must be a section"},
+	{"[archive\n", "f:1: the section's ']' is missing"},
+	{"[archive] name = x\n", "f:1: nothing but a comment may follow"},
+	{"[ ]\n", "f:1: the section has no name"},
+	{"[archive]\nname\n", "f:2: this is neither '[section]'"},
+	{"[archive]\nname: x\n", "f:2: this is neither '[section]'"},
+	{"[archive]\nname : a=b\n", "f:2: this is neither '[section]'"},
+	{"[archive]\nName = x\n", "f:2: this is neither '[section]'"},
+	{"[archive]\nname =\n", "f:2: the key has no value"},
+	{"[archive]\nname = ; x\n", "f:2: the key has no value"},
+	{"[archive]\nname = \"x\"\n", "f:2: a value is written without quotes"},
+	{"[archive]\nname = x # y\n", "f:2: a comment behind a value begins with ' ;'"},
+	{"[archive]\nname = x;y\n", "f:2: a value cannot hold ';'"},
+	{"[archive]\nname = a\x01\n", "f:2: the line holds a control character"},
+	{"[archive]\n name = a\n", "f:2: a section or key begins at the first"},
+	{"[archive]\nname = a\n  [hsm]\n", "f:3: a section or key begins at the first"},
+	{"[archive]\n  b\n", "f:2: an indented line continues a list, and there is none"},
+	{"[archive]\nname = a\n  b\n" HSM, "f:2: 'name' takes one value"},
+	{"[archive]\nname = a\nname = b\n", "f:3: key 'name' stands already in line 2"},
+	{"[archive]\nname = a\n[archive ]\n", "f:3: section [archive] stands already in "
+					      "line 1"},
+	{"[source a]\n[source \t a]\n", "f:2: section [source a] stands already"},
+	/* sections and keys */
+	{"", "f:1: section [archive] is missing"},
+	{ARCHIVE, "f:3: section [hsm] is missing"},
+	{"[archve]\n", "f:1: unknown section [archve]; known are: archive, hsm"},
+	{"[archive x]\n", "f:1: section [archive] takes no name"},
+	{"[source]\n", "f:1: section [source NAME]: source name of 0 characters"},
+	{"[source A/b]\n", "f:1: section [source NAME]: source name holds"},
+	{ARCHIVE "cache = /x\n", "f:4: unknown key 'cache' in section [archive]; known "
+				 "are: name, volume, worm"},
+	{"[hsm]\npin = 1234\n", "f:2: a password or PIN does not belong"},
+	{BASE "[source a]\npassword = secret\n", "f:10: a password or PIN does not"},
+	{"[archive]\nvolume = /a\n" HSM, "f:1: section [archive] lacks the key 'name'"},
+	{"[archive]\nname = a\n" HSM, "f:1: section [archive] lacks the key 'volume'"},
+	{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = file:/p\n",
+	 "f:4: section [hsm] lacks the key 'token-label' (or 'token-serial')"},
+	{BASE "[export]\n", "f:9: section [export] lacks the key 'path'"},
+	{BASE "[retention x]\n", "f:9: section [retention x] lacks the key 'keep'"},
+	{BASE DEFAULTS "[source a]\nservers = h\n", "f:13: section [source a] lacks the "
+						    "key 'server-id'"},
+	{BASE "[defaults]\nuser = u\ncredential = file:/p\n" SOURCE,
+	 "f:12: section [source orders] lacks the key 'tls-ca'"},
+	{BASE "[defaults]\nservers = u\n", "f:10: 'servers' belongs into each [source"},
+	/* values */
+	{"[archive]\nname = A b\nvolume = /a\n" HSM, "f:2: 'name': 'A b' is not a name"},
+	{ARCHIVE "worm = yes\n" HSM, "f:4: 'worm': 'yes' is not one of: required | "
+				     "advisory"},
+	{ARCHIVE "segment-size = 1023K\n" HSM, "f:4: 'segment-size': '1023K' is out of "
+					       "range: 1.00 MiB to 1.00 GiB"},
+	{ARCHIVE "segment-size = 2G\n" HSM, "f:4: 'segment-size': '2G' is out of range"},
+	{ARCHIVE "segment-size = big\n" HSM, "f:4: 'segment-size': 'big' is not a size"},
+	{ARCHIVE "segment-age = 15\n" HSM, "f:4: 'segment-age': '15' is not a duration"},
+	{ARCHIVE "frame-delay = 11s\n" HSM, "f:4: 'frame-delay': '11s' is out of range: 0s "
+					    "to 10s"},
+	{ARCHIVE "runtime = run\n" HSM, "f:4: 'runtime': 'run' is not an absolute path"},
+	{"[archive]\nname = a\nvolume = a\n" HSM, "f:3: 'volume': 'a' is not an absolute"},
+	{"[archive]\nname = a\nvolume = /a, /b\n" HSM, "f:3: 'volume': this version keeps "
+						       "one volume"},
+	{"[archive]\nname = a\nvolume = /a,,\n" HSM, "f:3: 'volume': the list has an empty"},
+	{ARCHIVE "[hsm]\nmodule = m\n", "f:5: 'module': 'm' is not an absolute path"},
+	{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = 1234\n",
+	 "f:7: 'pin-source': a PIN does not belong into the configuration"},
+	{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = file:pin\n",
+	 "f:7: 'pin-source': 'pin' is not an absolute path"},
+	{BASE "[retention x]\nkeep = 2d\nminimum = 3d\n", "f:11: 'keep' is shorter than "
+							  "'minimum'"},
+	{BASE "[retention x]\nkeep = 9d\nmaximum = 3d\n", "f:11: 'keep' is longer than"},
+	{BASE "[retention x]\nkeep = 1h\n", "f:10: 'keep': '1h' is out of range: 1d to"},
+	{BASE DEFAULTS "heartbeat = x\n", "f:13: 'heartbeat': 'x' is not a duration"},
+	{BASE DEFAULTS SOURCE "credential = hunter2\n", "f:16: 'credential': a password "
+							"does not belong"},
+	{BASE DEFAULTS SOURCE "credential = none\n", "f:16: 'credential = none' needs"},
+	{BASE DEFAULTS SOURCE "tls-key = /k\n", "f:16: 'tls-certificate' and 'tls-key' are "
+						"given together"},
+	{BASE DEFAULTS SOURCE "tls-ca = ca.pem\n", "f:16: 'tls-ca': 'ca.pem' is not an"},
+	{BASE DEFAULTS SOURCE "tls-minimum = 1.1\n", "f:16: 'tls-minimum': '1.1' is not"},
+	{BASE DEFAULTS SOURCE "retention = gold\n", "f:16: there is no section [retention "
+						    "gold]"},
+	{BASE DEFAULTS SOURCE "start = a/b\n", "f:16: 'start': 'a/b' is not one of"},
+	{BASE DEFAULTS SOURCE "allowed-formats = row, col\n", "f:16: 'allowed-formats': "
+							      "'col' is not one of"},
+	{BASE DEFAULTS "[source a]\nservers = h\nserver-id = 0\n",
+	 "f:15: 'server-id': '0' is out of range: 1 to 4294967295"},
+	{BASE DEFAULTS "[source a]\nservers = h\nserver-id = -1\n",
+	 "f:15: 'server-id': '-1' is not a whole number"},
+	{BASE DEFAULTS SOURCE "[source b]\nservers = h\nserver-id = 7\n",
+	 "f:18: source 'orders' has the server id 7 already"},
+	{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = h:0\n",
+	 "f:15: 'servers': port of server 'h': '0' is out of range"},
+	{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = ::1\n",
+	 "f:15: 'servers': '::1' has more than one ':'"},
+	{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = [::1\n",
+	 "f:15: 'servers': '[::1' is not [ADDRESS]:PORT"},
+	{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = a,b,c,d,e,f,g,h,i\n",
+	 "f:15: 'servers': more than 8 servers"},
+	{ARCHIVE "runtime = /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" HSM DEFAULTS SOURCE,
+	 "f:14: the socket"},
+};
+
 static void every_mistake_has_its_line_and_sentence(void **state)
 {
-	static const struct {
-		const char *text, *sentence;
-	} mistakes[] = {
-		/* lines */
-		{"x = 1\n", "f:1: the first line must be a section"},
-		{"[archive\n", "f:1: the section's ']' is missing"},
-		{"[archive] name = x\n", "f:1: nothing but a comment may follow"},
-		{"[ ]\n", "f:1: the section has no name"},
-		{"[archive]\nname\n", "f:2: this is neither '[section]'"},
-		{"[archive]\nname: x\n", "f:2: this is neither '[section]'"},
-		{"[archive]\nname : a=b\n", "f:2: this is neither '[section]'"},
-		{"[archive]\nName = x\n", "f:2: this is neither '[section]'"},
-		{"[archive]\nname =\n", "f:2: the key has no value"},
-		{"[archive]\nname = ; x\n", "f:2: the key has no value"},
-		{"[archive]\nname = \"x\"\n", "f:2: a value is written without quotes"},
-		{"[archive]\nname = x # y\n", "f:2: a comment behind a value begins with ' ;'"},
-		{"[archive]\nname = x;y\n", "f:2: a value cannot hold ';'"},
-		{"[archive]\nname = a\x01\n", "f:2: the line holds a control character"},
-		{"[archive]\n name = a\n", "f:2: a section or key begins at the first"},
-		{"[archive]\nname = a\n  [hsm]\n", "f:3: a section or key begins at the first"},
-		{"[archive]\n  b\n", "f:2: an indented line continues a list, and there is none"},
-		{"[archive]\nname = a\n  b\n" HSM, "f:2: 'name' takes one value"},
-		{"[archive]\nname = a\nname = b\n", "f:3: key 'name' stands already in line 2"},
-		{"[archive]\nname = a\n[archive ]\n", "f:3: section [archive] stands already in "
-						      "line 1"},
-		{"[source a]\n[source \t a]\n", "f:2: section [source a] stands already"},
-		/* sections and keys */
-		{"", "f:1: section [archive] is missing"},
-		{ARCHIVE, "f:3: section [hsm] is missing"},
-		{"[archve]\n", "f:1: unknown section [archve]; known are: archive, hsm"},
-		{"[archive x]\n", "f:1: section [archive] takes no name"},
-		{"[source]\n", "f:1: section [source NAME]: source name of 0 characters"},
-		{"[source A/b]\n", "f:1: section [source NAME]: source name holds"},
-		{ARCHIVE "cache = /x\n", "f:4: unknown key 'cache' in section [archive]; known "
-					 "are: name, volume, worm"},
-		{"[hsm]\npin = 1234\n", "f:2: a password or PIN does not belong"},
-		{BASE "[source a]\npassword = secret\n", "f:10: a password or PIN does not"},
-		{"[archive]\nvolume = /a\n" HSM, "f:1: section [archive] lacks the key 'name'"},
-		{"[archive]\nname = a\n" HSM, "f:1: section [archive] lacks the key 'volume'"},
-		{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = file:/p\n",
-		 "f:4: section [hsm] lacks the key 'token-label' (or 'token-serial')"},
-		{BASE "[export]\n", "f:9: section [export] lacks the key 'path'"},
-		{BASE "[retention x]\n", "f:9: section [retention x] lacks the key 'keep'"},
-		{BASE DEFAULTS "[source a]\nservers = h\n", "f:13: section [source a] lacks the "
-							    "key 'server-id'"},
-		{BASE "[defaults]\nuser = u\ncredential = file:/p\n" SOURCE,
-		 "f:12: section [source orders] lacks the key 'tls-ca'"},
-		{BASE "[defaults]\nservers = u\n", "f:10: 'servers' belongs into each [source"},
-		/* values */
-		{"[archive]\nname = A b\nvolume = /a\n" HSM, "f:2: 'name': 'A b' is not a name"},
-		{ARCHIVE "worm = yes\n" HSM, "f:4: 'worm': 'yes' is not one of: required | "
-					     "advisory"},
-		{ARCHIVE "segment-size = 1023K\n" HSM, "f:4: 'segment-size': '1023K' is out of "
-						       "range: 1.00 MiB to 1.00 GiB"},
-		{ARCHIVE "segment-size = 2G\n" HSM, "f:4: 'segment-size': '2G' is out of range"},
-		{ARCHIVE "segment-size = big\n" HSM, "f:4: 'segment-size': 'big' is not a size"},
-		{ARCHIVE "segment-age = 15\n" HSM, "f:4: 'segment-age': '15' is not a duration"},
-		{ARCHIVE "frame-delay = 11s\n" HSM, "f:4: 'frame-delay': '11s' is out of range: 0s "
-						    "to 10s"},
-		{ARCHIVE "runtime = run\n" HSM, "f:4: 'runtime': 'run' is not an absolute path"},
-		{"[archive]\nname = a\nvolume = a\n" HSM, "f:3: 'volume': 'a' is not an absolute"},
-		{"[archive]\nname = a\nvolume = /a, /b\n" HSM, "f:3: 'volume': this version keeps "
-							       "one volume"},
-		{"[archive]\nname = a\nvolume = /a,,\n" HSM,
-		 "f:3: 'volume': the list has an empty"},
-		{ARCHIVE "[hsm]\nmodule = m\n", "f:5: 'module': 'm' is not an absolute path"},
-		{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = 1234\n",
-		 "f:7: 'pin-source': a PIN does not belong into the configuration"},
-		{ARCHIVE "[hsm]\nmodule = /m\nstate = /s\npin-source = file:pin\n",
-		 "f:7: 'pin-source': 'pin' is not an absolute path"},
-		{BASE "[retention x]\nkeep = 2d\nminimum = 3d\n", "f:11: 'keep' is shorter than "
-								  "'minimum'"},
-		{BASE "[retention x]\nkeep = 9d\nmaximum = 3d\n", "f:11: 'keep' is longer than"},
-		{BASE "[retention x]\nkeep = 1h\n", "f:10: 'keep': '1h' is out of range: 1d to"},
-		{BASE DEFAULTS "heartbeat = x\n", "f:13: 'heartbeat': 'x' is not a duration"},
-		{BASE DEFAULTS SOURCE "credential = hunter2\n", "f:16: 'credential': a password "
-								"does not belong"},
-		{BASE DEFAULTS SOURCE "credential = none\n", "f:16: 'credential = none' needs"},
-		{BASE DEFAULTS SOURCE "tls-key = /k\n", "f:16: 'tls-certificate' and 'tls-key' are "
-							"given together"},
-		{BASE DEFAULTS SOURCE "tls-ca = ca.pem\n", "f:16: 'tls-ca': 'ca.pem' is not an"},
-		{BASE DEFAULTS SOURCE "tls-minimum = 1.1\n", "f:16: 'tls-minimum': '1.1' is not"},
-		{BASE DEFAULTS SOURCE "retention = gold\n", "f:16: there is no section [retention "
-							    "gold]"},
-		{BASE DEFAULTS SOURCE "start = a/b\n", "f:16: 'start': 'a/b' is not one of"},
-		{BASE DEFAULTS SOURCE "allowed-formats = row, col\n", "f:16: 'allowed-formats': "
-								      "'col' is not one of"},
-		{BASE DEFAULTS "[source a]\nservers = h\nserver-id = 0\n",
-		 "f:15: 'server-id': '0' is out of range: 1 to 4294967295"},
-		{BASE DEFAULTS "[source a]\nservers = h\nserver-id = -1\n",
-		 "f:15: 'server-id': '-1' is not a whole number"},
-		{BASE DEFAULTS SOURCE "[source b]\nservers = h\nserver-id = 7\n",
-		 "f:18: source 'orders' has the server id 7 already"},
-		{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = h:0\n",
-		 "f:15: 'servers': port of server 'h': '0' is out of range"},
-		{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = ::1\n",
-		 "f:15: 'servers': '::1' has more than one ':'"},
-		{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = [::1\n",
-		 "f:15: 'servers': '[::1' is not [ADDRESS]:PORT"},
-		{BASE DEFAULTS "[source a]\nserver-id = 1\nservers = a,b,c,d,e,f,g,h,i\n",
-		 "f:15: 'servers': more than 8 servers"},
-		{ARCHIVE
-		 "runtime = /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" HSM DEFAULTS SOURCE,
-		 "f:14: the socket"},
-	};
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(mistakes); i++) {
 		struct config *config = NULL;

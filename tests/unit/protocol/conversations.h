@@ -51,7 +51,7 @@ union native {
 	struct export_manifest manifest;
 };
 
-#define TEXT(field, text) strcpy((field), (text))
+#define TEXT(field, text) memcpy((field), (text), sizeof(text))
 
 /* Every byte differs from its neighbour and none is zero. */
 static inline void count_up(void *bytes, size_t size, unsigned char first)

@@ -1,0 +1,36 @@
+#include <stdio.h>
+
+#include "command/commands.h"
+#include "command/help.h"
+
+static void put_options(FILE *out, const struct command_option *options)
+{
+	for (; options && options->name; options++)
+		fprintf(out, " --%s", options->name);
+}
+
+void help_completion(FILE *out)
+{
+	fputs("_binvault()\n{\n"
+	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+	      "\tcase $before in\n"
+	      "\t--config) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n"
+	      "\t--output) words='text json' ;;\n"
+	      "\t*)\n"
+	      "\t\tcase ${COMP_WORDS[1]-} in\n",
+	      out);
+	for (const struct command *const *command = commands; *command; command++) {
+		fprintf(out, "\t\t%s) words='", (*command)->verb);
+		put_options(out, (*command)->options);
+		if ((*command)->reads)
+			put_options(out, command_output_option);
+		put_options(out, command_global_options);
+		fputs("' ;;\n", out);
+	}
+	fputs("\t\tesac\n\t\t;;\n\tesac\n\t((COMP_CWORD > 1)) || words='", out);
+	for (const struct command *const *command = commands; *command; command++)
+		fprintf(out, "%s%s", command == commands ? "" : " ", (*command)->verb);
+	fputs("'\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+	      "complete -F _binvault binvault\n",
+	      out);
+}

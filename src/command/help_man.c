@@ -1,0 +1,116 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "command/commands.h"
+#include "command/help.h"
+#include "config/config.h"
+
+/* roff: a leading dot or quote is a request, a backslash an escape, a bare '-' a hyphen. */
+static void put_text(FILE *out, const char *text)
+{
+	if (text[0] == '.' || text[0] == '\'')
+		fputs("\\&", out);
+	for (; *text; text++) {
+		if (*text == '\\')
+			fputs("\\e", out);
+		else if (*text == '-')
+			fputs("\\-", out);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void put_options(FILE *out, const struct command_option *options)
+{
+	for (; options && options->name; options++) {
+		fputs(".TP\n\\fB\\-\\-", out);
+		put_text(out, options->name);
+		fputs("\\fR", out);
+		if (options->value) {
+			fputs(" \\fI", out);
+			put_text(out, options->value);
+			fputs("\\fR", out);
+		}
+		fputc('\n', out);
+		put_text(out, options->help);
+		fputs(".\n", out);
+	}
+}
+
+static void put_verb(FILE *out, const struct command *command)
+{
+	fputs(".SS ", out);
+	put_text(out, command->verb);
+	if (command->arguments[0]) {
+		fputc(' ', out);
+		put_text(out, command->arguments);
+	}
+	fputc('\n', out);
+	put_text(out, command->summary);
+	fputs(".\n", out);
+	if (command->description) {
+		fputs(".PP\n", out);
+		put_text(out, command->description);
+		fputc('\n', out);
+	}
+	put_options(out, command->options);
+	if (command->reads)
+		put_options(out, command_output_option);
+}
+
+static void put_config(FILE *out)
+{
+	const struct config_option *option;
+	const char *section = "";
+
+	fputs(".SH CONFIGURATION\nAn INI file; a comment begins with ';', a list may go on in "
+	      "indented "
+	      "lines. The section [defaults] takes every key of [source NAME] but servers and "
+	      "server\\-id, for all sources.\n",
+	      out);
+	for (size_t i = 0; (option = config_option_at(i)); i++) {
+		if (strcmp(option->section, section) != 0) {
+			section = option->section;
+			fprintf(out, ".SS [%s]\n", section);
+		}
+		fputs(".TP\n\\fB", out);
+		put_text(out, option->key);
+		fputs("\\fR = \\fI", out);
+		put_text(out, option->kind);
+		fputs("\\fR\n", out);
+		put_text(out, option->help);
+		if (option->fallback) {
+			fputs("; default ", out);
+			put_text(out, option->fallback);
+		}
+		fputs(option->policy ? ". Policy: kept in the ledger, only made stricter.\n"
+				     : ".\n",
+		      out);
+	}
+}
+
+void help_man(FILE *out)
+{
+	fprintf(out,
+		".TH BINVAULT 8 \"\" \"binvault %s\" \"Binvault\"\n"
+		".SH NAME\nbinvault \\- archive the binary logs of MySQL and MariaDB servers\n"
+		".SH SYNOPSIS\n\\fBbinvault\\fR \\fIVERB\\fR [\\fIOPTION\\fR...] "
+		"[\\fIARGUMENT\\fR...]\n"
+		".SH DESCRIPTION\nPulls binary logs over TLS, writes them encrypted to "
+		"append\\-only "
+		"volumes, and restores them byte for byte.\n.SH VERBS\n",
+		BINVAULT_VERSION);
+	for (const struct command *const *command = commands; *command; command++)
+		put_verb(out, *command);
+	fputs(".SH OPTIONS OF EVERY VERB\n", out);
+	put_options(out, command_global_options);
+	put_config(out);
+	fputs(".SH EXIT STATUS\n"
+	      ".TP\n0\nok.\n.TP\n1\nfailed.\n.TP\n2\nusage or configuration.\n"
+	      ".TP\n3\nevidence incomplete: a defect, a gap in the range, expired.\n"
+	      ".TP\n4\nnot permitted, held, awaiting approval.\n"
+	      ".TP\n5\nunavailable (HSM, server, share): retry later.\n"
+	      ".TP\n6\nattention: it worked, and some state is not normal.\n"
+	      ".SH FILES\n.TP\n" CONFIG_PATH_DEFAULT "\nthe configuration.\n",
+	      out);
+}
