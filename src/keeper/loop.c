@@ -267,5 +267,6 @@ int loop_run(struct loop *loop, struct error *err)
 				watcher->ready(watcher->context, watcher->fd);
 		}
 	}
+	loop->stopping = false;
 	return 0;
 }
