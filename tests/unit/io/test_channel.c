@@ -28,7 +28,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->folder, "build/test-channel-XXXXXX");
+	snprintf(f->folder, sizeof(f->folder), "build/test-channel-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->path, sizeof(f->path), "%s/s", f->folder);
 	f->listener = channel_listen(f->path, 0660, (uid_t)-1, (gid_t)-1, &f->err);

@@ -61,7 +61,7 @@ static int setup(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	assert_non_null(fixture);
-	strcpy(fixture->path, "build/test-file-XXXXXX");
+	snprintf(fixture->path, sizeof(fixture->path), "build/test-file-XXXXXX");
 	assert_non_null(mkdtemp(fixture->path));
 	fixture->dir_fd = open(fixture->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fixture->dir_fd >= 0);

@@ -84,17 +84,17 @@ static int write_all(void)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
 		struct builder builder;
-		char key[HEX_SIZE(SEGMENT_KEY_SIZE) + 1];
+		char key[HEX_SIZE(SEGMENT_KEY_SIZE)];
 
 		if (i == 0)
 			builder_small(&builder);
 		else
 			builder_recovered(&builder);
 		hex_encode(builder.period_key.bytes, SEGMENT_KEY_SIZE, key);
-		strcat(key, "\n");
+		key[sizeof(key) - 1] = '\n'; /* for the NUL */
 		write_new(names[i], "seg", builder.file, builder.size);
 		write_new(names[i], "events", builder.events, builder.events_size);
-		write_new(names[i], "period-key", key, strlen(key));
+		write_new(names[i], "period-key", key, sizeof(key));
 		builder_release(&builder);
 	}
 	return 0;

@@ -74,7 +74,7 @@ static void what_would_not_be_read_is_not_written(void **state)
 	assert_fails(segment_header_encode(&header, bytes, &err), &err, ERROR_USAGE,
 		     "block size 512");
 	header = builder_header();
-	strcpy(header.binlog_file, "../x");
+	snprintf(header.binlog_file, sizeof(header.binlog_file), "../x");
 	assert_fails(segment_header_encode(&header, bytes, &err), &err, ERROR_USAGE,
 		     "binlog file: ");
 	header = builder_header();
