@@ -105,15 +105,10 @@ void leaf_release(struct leaf *leaf)
 	memset(leaf, 0, sizeof(*leaf));
 }
 
-static void json_freep(json_t **value)
-{
-	json_decref(*value);
-}
-
 int leaf_encode(const json_t *fields, uint64_t index, const struct leaf_stamp *stamp,
 		char line[static LEAF_SIZE_MAX], struct error *err)
 {
-	CLEANUP(json_freep)
+	CLEANUP(json_decrefp)
 	json_t *object = NULL;
 	char time[TIME_TEXT_SIZE];
 	const char *type;

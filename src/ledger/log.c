@@ -27,11 +27,6 @@ struct log {
 	char line[LEAF_SIZE_MAX];
 };
 
-static void json_freep(json_t **value)
-{
-	json_decref(*value);
-}
-
 /* Remember an error that is final; pass it on. */
 static int fail(struct log *log, int r)
 {
@@ -72,7 +67,7 @@ static int write_leaf(struct log *log, const json_t *fields, const struct leaf_s
 static int write_state(struct log *log, const json_t *fields, size_t part, size_t parts,
 		       const struct leaf_stamp *stamp, struct error *err)
 {
-	CLEANUP(json_freep)
+	CLEANUP(json_decrefp)
 	json_t *object = NULL;
 
 	if (!json_is_object(fields))
@@ -89,7 +84,7 @@ static int write_state(struct log *log, const json_t *fields, size_t part, size_
 
 static int write_head(struct log *log, const struct leaf_stamp *stamp, struct error *err)
 {
-	CLEANUP(json_freep)
+	CLEANUP(json_decrefp)
 	json_t *states = NULL;
 	size_t parts;
 	int r = log->options.operations->state(log->options.context, &states, err);
@@ -190,7 +185,7 @@ int log_append(struct log *log, const json_t *fields, const struct leaf_stamp *s
 static int write_void(struct log *log, const struct log_torn *torn, const struct leaf_stamp *stamp,
 		      struct error *err)
 {
-	CLEANUP(json_freep)
+	CLEANUP(json_decrefp)
 	json_t *object = NULL;
 	struct leaf_void fields = {
 		.offset = torn->offset,

@@ -1,5 +1,7 @@
 #include "unit/ledger/ledger_fixture.h"
 
+#include "base/hex.h"
+
 #define BLOCK  4096
 #define FILE_0 "00000000000000000000.jsonl"
 #define FILE_1 "00000000000000000004.jsonl"
@@ -387,6 +389,47 @@ static void a_state_leaf_elsewhere_is_told(void **state)
 	fixture_release(&f);
 }
 
+/* The two lines, the torn bytes and the root of FORMAT.md, "Worked example". */
+static const char example_archive[] =
+	"{\"boot\":\"6f1c1fd2-6f5e-4b0e-9f8e-00000000b007\",\"index\":\"0\""
+	",\"origin\":\"binvault/8d0c1fd2-6f5e-4b0e-9f8e-0000000000aa\",\"ti"
+	"me\":\"2026-08-23T03:21:06.918123Z\",\"type\":\"archive\",\"uptime"
+	"\":\"93000000\"}";
+static const char example_void[] =
+	"{\"boot\":\"6f1c1fd2-6f5e-4b0e-9f8e-00000000b007\",\"file\":\"0000"
+	"0000000000000000.jsonl\",\"index\":\"1\",\"offset\":\"4096\",\"sha"
+	"256\":\"db88581622dfbd393177a2a6f7df0e66dd783c5ab3f1889389062eb8bb"
+	"16a987\",\"size\":\"50\",\"time\":\"2026-08-23T03:21:09.000000Z\","
+	"\"type\":\"void\",\"uptime\":\"95080000\",\"volume\":\"8d0c1fd2-6f"
+	"5e-4b0e-9f8e-000000000001\"}";
+
+static void the_worked_example_of_the_format_holds(void **state)
+{
+	static const char torn[] = "{\"boot\":\"6f1c1fd2-6f5e-4b0e-9f8e-00000000b007\",\"in";
+	CLEANUP(log_reader_freep)
+	struct log_reader *reader = NULL;
+	char file[3 * BLOCK];
+	char text[HEX_SIZE(HASH_SIZE)];
+	struct hash root;
+	struct fixture f;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f);
+	memset(file, '\n', sizeof(file));
+	memcpy(file, example_archive, strlen(example_archive));
+	memcpy(file + BLOCK, torn, strlen(torn));
+	memcpy(file + 2 * BLOCK + 1, example_void, strlen(example_void));
+	fixture_store(&f, FILE_0, file, sizeof(file));
+	assert_ok(fixture_reader_end(&f, false, &reader, &err), &err);
+	assert_int_equal(log_reader_end(reader)->next_index, 2);
+	tree_root(log_reader_tree(reader), &root);
+	hex_encode(root.bytes, HASH_SIZE, text);
+	assert_string_equal(text,
+			    "bc0fb3cc1d5ab6b71564813b594b36197db937721c2ba596f1b6fec9f6ff4897");
+	fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_void_leaf_of_another_copy_excuses_nothing),
 		cmocka_unit_test(a_file_must_begin_with_its_state),
 		cmocka_unit_test(a_state_leaf_elsewhere_is_told),
+		cmocka_unit_test(the_worked_example_of_the_format_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
