@@ -230,7 +230,7 @@ int keeper_start(struct keeper *keeper, struct error *err)
 
 int keeper_run(struct keeper *keeper, struct error *err)
 {
-	int r = loop_run(keeper->loop, err);
+	int r = keeper->failed ? 0 : loop_run(keeper->loop, err);
 
 	if (keeper->failed) {
 		*err = keeper->failure;

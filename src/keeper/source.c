@@ -21,12 +21,35 @@
 
 /* --- where pulling goes on ------------------------------------------------------------------- */
 
-/* A segment without an event has no last event to compare: the one before it counts. */
+/* Does the file end where the last event is? Then pulling goes on in the next. */
+static void resume_ended(struct source *source)
+{
+	struct attached *resume = &source->resume;
+
+	if (resume->kind != ATTACHED_RESUME ||
+	    strcmp(resume->binlog_file, source->ended.binlog_file) != 0 ||
+	    resume->good_end != source->ended.position)
+		return;
+	resume->kind = ATTACHED_NEXT;
+	memcpy(resume->next_file, source->ended.next_file, sizeof(resume->next_file));
+}
+
+/*
+ * A segment without an event has no last event to compare: the one before it counts, and from an
+ * empty one only that its file ended there. They may be sealed in any order.
+ */
 static void resume_take(struct source *source, const struct segment_sealed_record *record)
 {
 	struct attached *resume = &source->resume;
 	const struct segment_summary *summary = &record->end.summary;
 
+	if (summary->event_count == 0 && record->end.next_file[0]) {
+		memcpy(source->ended.binlog_file, record->binlog_file, sizeof(record->binlog_file));
+		memcpy(source->ended.next_file, record->end.next_file,
+		       sizeof(record->end.next_file));
+		source->ended.position = record->start_position;
+		resume_ended(source);
+	}
 	if (summary->event_count == 0 ||
 	    (resume->kind != ATTACHED_START && record->opened_index < source->resume_index))
 		return;
@@ -41,6 +64,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->good_end = summary->event_end;
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
+	resume_ended(source);
 }
 
 static int resume_leaf(void *context, const struct leaf *leaf, struct error *err)

@@ -42,6 +42,13 @@ struct source {
 	uint64_t resume_index;	/* its opened leaf */
 	struct attached resume; /* kind ATTACHED_START: nothing is sealed yet */
 
+	/* The newest segment without an event that says that its file ended, and where. */
+	struct {
+		char binlog_file[BINLOG_NAME_MAX + 1];
+		char next_file[BINLOG_NAME_MAX + 1];
+		uint64_t position;
+	} ended;
+
 	/* For status. */
 	bool has_status, has_progress;
 	struct pull_status status;
