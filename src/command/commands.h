@@ -8,7 +8,10 @@
 
 /* clang-format off */
 #define COMMANDS(VERB) \
+	VERB(init) \
 	VERB(run) \
+	VERB(list) \
+	VERB(verify) \
 	VERB(version) \
 	VERB(help)
 /* clang-format on */
