@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "command/child.h"
 #include "command/commands.h"
+#include "command/programs.h"
 #include "io/channel.h"
 
 /*
@@ -59,55 +60,6 @@ static uint32_t random_number(void)
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
 		return 0;
 	return number;
-}
-
-/* Beside this program (a build), or in ../libexec/binvault (installed). */
-static int find_programs(struct supervisor *supervisor, struct error *err)
-{
-	char self[PATH_MAX];
-	char path[PATH_MAX + 64];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	static const char *const places[] = {"", "/../libexec/binvault"};
-	char *slash;
-
-	if (length < 0)
-		return error_set_errno(err, ERROR_FAILED, errno, "/proc/self/exe");
-	self[length] = '\0';
-	slash = strrchr(self, '/');
-	ASSERT(slash);
-	*slash = '\0';
-	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
-		snprintf(path, sizeof(path), "%s%s/binvault-keeper", self, places[i]);
-		if (access(path, X_OK) < 0)
-			continue;
-		*strrchr(path, '/') = '\0';
-		if (!realpath(path, supervisor->directory))
-			return error_set_errno(err, ERROR_FAILED, errno, "'%s'", path);
-		supervisor->setting.directory = supervisor->directory;
-		return 0;
-	}
-	return error_set(err, ERROR_FAILED,
-			 "binvault-keeper lies neither in '%s' nor in '%s/../libexec/binvault': "
-			 "install the programs together",
-			 self, self);
-}
-
-static int check_users(struct supervisor *supervisor, struct error *err)
-{
-	supervisor->setting.switch_users = geteuid() == 0;
-	if (!supervisor->setting.switch_users)
-		return 0;
-	for (int role = CHILD_PULL; role <= CHILD_HSM; role++) {
-		const char *user = child_user((enum child_role)role);
-
-		if (!getpwnam(user))
-			return error_set(err, ERROR_USAGE,
-					 "there is no user '%s', which a vault that root starts "
-					 "needs: make the users with tools/create_users or "
-					 "systemd-sysusers",
-					 user);
-	}
-	return 0;
 }
 
 /* The sockets' directory is ours alone to change: who can rename in it can pose as a daemon. */
@@ -347,7 +299,9 @@ static int supervise(struct supervisor *supervisor, struct error *err)
 	char path[CONFIG_SOCKET_PATH_SIZE];
 
 	supervisor->err = &reason;
-	if (find_programs(supervisor, err) < 0 || check_users(supervisor, err) < 0 ||
+	supervisor->setting.directory = supervisor->directory;
+	if (programs_find(supervisor->directory, err) < 0 ||
+	    programs_switch_users(&supervisor->setting.switch_users, err) < 0 ||
 	    make_runtime(supervisor->config->runtime, err) < 0 ||
 	    take_signals(supervisor, err) < 0 || listen_for_exports(supervisor, err) < 0)
 		return err->code;

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/evp.h>
+
+#include "hsm/openssl_queue.h"
+
 /* The longest PIN with a CR LF behind it, and one byte more to see that there is more. */
 #define READ_SIZE (PIN_SIZE_MAX + 3)
 
@@ -147,5 +151,14 @@ int pin_read(const char *source, struct secret *ret_pin, struct error *err)
 		return result;
 	*ret_pin = pin;
 	pin = (struct secret){0};
+	return 0;
+}
+
+int pin_hash(const struct secret *pin, const void *salt, size_t salt_size,
+	     uint8_t ret_hash[static PIN_HASH_SIZE], struct error *err)
+{
+	if (EVP_PBE_scrypt((const char *)pin->bytes, pin->size, salt, salt_size, 1 << 15, 8, 1,
+			   UINT64_C(64) << 20, ret_hash, PIN_HASH_SIZE) != 1)
+		return openssl_queue_error(err, ERROR_FAILED, "scrypt");
 	return 0;
 }

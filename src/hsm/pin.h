@@ -11,6 +11,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/error.h"
 #include "base/secret.h"
 
@@ -18,3 +21,10 @@
 
 /* ERROR_USAGE for all of that; ERROR_NOT_FOUND if there is no such file. */
 int pin_read(const char *source, struct secret *ret_pin, struct error *err) MUST_CHECK;
+
+#define PIN_HASH_SIZE 32
+
+/* scrypt(@salt, PIN), N = 2^15, r = 8, p = 1 (32 MiB for a moment): to see later whether a PIN has
+ * changed. A PIN of a few digits can be found from it by trying all: guard it like the PIN. */
+int pin_hash(const struct secret *pin, const void *salt, size_t salt_size,
+	     uint8_t ret_hash[static PIN_HASH_SIZE], struct error *err) MUST_CHECK;
