@@ -132,7 +132,7 @@ static const struct sandbox_rule sanitizer_rules[] = {
 	CALL(mmap), CALL(mprotect), CALL(clone), CALL(wait4), CALL(ptrace), CALL(prctl), CALL(kill),
 	CALL(personality), CALL(setrlimit), CALL(prlimit64), CALL(process_vm_readv), CALL(mincore),
 	CALL(pipe), CALL(sched_setaffinity), CALL(rt_sigtimedwait), CALL(arch_prctl),
-	CALL(set_tid_address), CALL(msync),
+	CALL(set_tid_address), CALL(msync), CALL(getdents), CALL(open), CALL(readlink),
 };
 GROUP(sanitizer, "tests only: shadow memory, the leak check's own process, thread tracking");
 #define SANITIZER &sanitizer,
