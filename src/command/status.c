@@ -1,0 +1,351 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/json.h"
+#include "base/units.h"
+#include "command/commands.h"
+#include "command/operator_client.h"
+#include "io/clock.h"
+#include "store/store.h"
+
+/* Times of the last day are shown without their date. */
+#define DAY_USEC (UINT64_C(86400) * USEC_PER_SEC)
+
+/* --- reading the answer: what is missing is shown as "-" or 0, never an error ---------------- */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	struct error ignored;
+	const char *text;
+
+	return json_get_string(object, key, &text, &ignored) == 0 ? text : "";
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+	struct error ignored;
+	uint64_t value;
+
+	return json_get_u64(object, key, &value, &ignored) == 0 ? value : 0;
+}
+
+static bool flag_of(const json_t *object, const char *key)
+{
+	struct error ignored;
+	bool value;
+
+	return json_get_bool(object, key, &value, &ignored) == 0 && value;
+}
+
+static const char *or_dash(const char *text)
+{
+	return text[0] ? text : "-";
+}
+
+/* "03:21:06.918Z" today, "2026-08-22 23:02:11Z" before. */
+static void moment(uint64_t usec, uint64_t now, char text[static TIME_TEXT_SIZE])
+{
+	char whole[TIME_TEXT_SIZE];
+
+	if (usec == 0) {
+		snprintf(text, TIME_TEXT_SIZE, "-");
+		return;
+	}
+	time_format(usec, whole);
+	if (now < usec + DAY_USEC && now + DAY_USEC > usec)
+		snprintf(text, TIME_TEXT_SIZE, "%.12sZ", whole + 11);
+	else
+		snprintf(text, TIME_TEXT_SIZE, "%.10s %.8sZ", whole, whole + 11);
+}
+
+/* --- the screen ------------------------------------------------------------------------------ */
+
+static void print_head(const json_t *status)
+{
+	const json_t *source, *sources = json_object_get(status, "sources");
+	size_t i, alarm_count = json_array_size(json_object_get(status, "alarms")), bad = 0;
+	char now[TIME_TEXT_SIZE], state[96];
+
+	json_array_foreach(sources, i, source) bad += !flag_of(source, "normal");
+	if (flag_of(status, "normal"))
+		snprintf(state, sizeof(state), "ok");
+	else if (bad > 0)
+		snprintf(state, sizeof(state), "ATTENTION: %zu of %zu sources not covered", bad,
+			 json_array_size(sources));
+	else
+		snprintf(state, sizeof(state), "ATTENTION: %zu alarm%s", alarm_count,
+			 alarm_count == 1 ? "" : "s");
+	time_format(number_of(status, "now"), now);
+	printf("%s  %s    archive %s · WORM %s · isolation %s · %.10s %.8sZ\n",
+	       text_of(status, "name"), state, text_of(status, "archive"), text_of(status, "worm"),
+	       text_of(status, "isolation"), now, now + 11);
+}
+
+static void covered_text(const json_t *source, uint64_t now, char *text, size_t size)
+{
+	const json_t *covered = json_object_get(source, "covered");
+	char when[TIME_TEXT_SIZE];
+
+	if (!covered || !text_of(covered, "file")[0]) {
+		snprintf(text, size, "nothing yet");
+		return;
+	}
+	moment(number_of(covered, "received"), now, when);
+	snprintf(text, size, "%s %s:%" PRIu64, when, text_of(covered, "file"),
+		 number_of(covered, "position"));
+}
+
+static void print_source(const json_t *source, uint64_t now, const int widths[static 4])
+{
+	char covered[320], behind[SIZE_TEXT_SIZE] = "-";
+
+	covered_text(source, now, covered, sizeof(covered));
+	if (json_object_get(source, "behind"))
+		size_format(number_of(source, "behind"), behind);
+	printf("%-*s  %-*s  %-*s  %-*s  %s\n", widths[0], text_of(source, "name"), widths[1],
+	       or_dash(text_of(source, "server")), widths[2], text_of(source, "state"), widths[3],
+	       covered, behind);
+}
+
+static void print_details(const json_t *source, uint64_t now)
+{
+	const json_t *segment, *segments = json_object_get(source, "segments");
+	uint64_t retry = number_of(source, "retry");
+	char when[TIME_TEXT_SIZE];
+	size_t i;
+
+	if (text_of(source, "sentence")[0] && !flag_of(source, "normal")) {
+		printf("  %s: %s", text_of(source, "name"), text_of(source, "sentence"));
+		if (retry > 0) {
+			moment(retry, now, when);
+			printf(". Next try %s", when);
+		}
+		printf("\n");
+	}
+	json_array_foreach(segments, i, segment)
+	{
+		const char *state = text_of(segment, "state");
+
+		if (strcmp(state, "writing") == 0 || strcmp(state, "verifying") == 0)
+			continue;
+		moment(number_of(segment, "since"), now, when);
+		printf("  %s: %s since %s: %s%s%s\n", text_of(source, "name"), state, when,
+		       text_of(segment, "path"), text_of(segment, "sentence")[0] ? ": " : "",
+		       text_of(segment, "sentence"));
+	}
+}
+
+static void widen(int *width, const char *text)
+{
+	*width = MAX(*width, (int)strlen(text));
+}
+
+static void print_sources(const json_t *status)
+{
+	const json_t *source, *sources = json_object_get(status, "sources");
+	uint64_t now = number_of(status, "now");
+	int widths[4] = {6, 6, 5, 25};
+	char covered[320];
+	size_t i;
+
+	json_array_foreach(sources, i, source)
+	{
+		covered_text(source, now, covered, sizeof(covered));
+		widen(&widths[0], text_of(source, "name"));
+		widen(&widths[1], or_dash(text_of(source, "server")));
+		widen(&widths[2], text_of(source, "state"));
+		widen(&widths[3], covered);
+	}
+	printf("%-*s  %-*s  %-*s  %-*s  %s\n", widths[0], "SOURCE", widths[1], "SERVER", widths[2],
+	       "STATE", widths[3], "COVERED UNTIL (durable)", "BEHIND");
+	json_array_foreach(sources, i, source)
+	{
+		print_source(source, now, widths);
+		print_details(source, now);
+	}
+}
+
+static void print_archive(const json_t *status)
+{
+	const json_t *entry, *volumes = json_object_get(status, "volumes");
+	const json_t *keys = json_object_get(status, "keys");
+	uint64_t now = number_of(status, "now");
+	char free_text[SIZE_TEXT_SIZE], reserve[SIZE_TEXT_SIZE], when[TIME_TEXT_SIZE];
+	size_t i;
+
+	json_array_foreach(volumes, i, entry)
+	{
+		size_format(number_of(entry, "free"), free_text);
+		size_format(number_of(entry, "reserve"), reserve);
+		printf("volumes  %s: %s free, %s of it reserve\n", text_of(entry, "path"),
+		       free_text, reserve);
+	}
+	moment(number_of(keys, "checkpoint_time"), now, when);
+	printf("keys     master %" PRIu64 " active · HSM %s%s%s · %" PRIu64
+	       " leaves unsigned · last checkpoint %s size %" PRIu64 "\n",
+	       number_of(keys, "master"), text_of(keys, "hsm"),
+	       text_of(keys, "sentence")[0] ? ": " : "", text_of(keys, "sentence"),
+	       number_of(keys, "unsigned"), when, number_of(keys, "checkpoint_size"));
+}
+
+static void print_alarms(const json_t *status)
+{
+	const json_t *alarm, *alarms = json_object_get(status, "alarms");
+	uint64_t now = number_of(status, "now");
+	char when[TIME_TEXT_SIZE];
+	size_t i;
+
+	json_array_foreach(alarms, i, alarm)
+	{
+		moment(number_of(alarm, "since"), now, when);
+		printf("ALARM    %s (since %s): %s\n", text_of(alarm, "name"), when,
+		       text_of(alarm, "sentence"));
+	}
+}
+
+static int print_json(const json_t *status)
+{
+	int r = json_dumpf(status, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+
+	putchar('\n');
+	return r;
+}
+
+/* --- while the keeper does not run ----------------------------------------------------------- */
+
+static json_t *ledger_source(const struct store *store, const char *name)
+{
+	const struct state *state = store_state(store);
+	const struct segment_sealed_record *sealed = state_sealed(state, name, NULL);
+	json_t *object = json_object(), *covered = json_object();
+
+	json_put_string(object, "name", name);
+	json_put_bool(object, "normal", false);
+	json_put_bool(object, "connected", false);
+	json_put_string(object, "state", "stopped");
+	if (sealed) {
+		json_put_string(covered, "file", sealed->binlog_file);
+		json_put_u64(covered, "position", sealed->end.summary.event_end);
+	}
+	json_put(object, "covered", covered);
+	json_put_u64(object, "unsealed", state_open_count(state, name));
+	return object;
+}
+
+/* What the ledger tells, in the shape of the keeper's answer. */
+static int from_ledger(struct command_context *context, json_t *status, struct error *err)
+{
+	CLEANUP(store_freep)
+	struct store *store = NULL;
+	const struct config *config;
+	const char *volumes[CONFIG_VOLUMES_MAX];
+	json_t *sources = json_array(), *keys = json_object();
+	char archive[UUID_SIZE];
+	struct hash root;
+	uint64_t size;
+	int r;
+
+	json_put(status, "sources", sources);
+	json_put(status, "keys", keys);
+	r = command_config(context, &config, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < config->volume_count; i++)
+		volumes[i] = config->volumes[i];
+	r = store_open(volumes, config->volume_count, STORE_READ, &store, err);
+	if (r < 0)
+		return r;
+	uuid_text(store_archive_id(store), archive);
+	json_put(status, "schema", json_integer(1));
+	json_put_bool(status, "normal", false);
+	json_put_bool(status, "running", false);
+	json_put_string(status, "name", config->name);
+	json_put_string(status, "archive", archive);
+	json_put_string(status, "worm",
+			store_worm(store) == WORM_REQUIRED ? "required" : "advisory");
+	json_put_u64(status, "now", clock_realtime_usec());
+	for (size_t i = 0; i < config->source_count; i++)
+		json_array_append_new(sources, ledger_source(store, config->sources[i].name));
+	store_checkpoint(store, &size, &root);
+	json_put_u64(keys, "checkpoint_size", size);
+	json_put_u64(keys, "unsigned", store_tree(store)->size - size);
+	return 0;
+}
+
+static void print_ledger(const json_t *status)
+{
+	const json_t *source, *sources = json_object_get(status, "sources");
+	const json_t *keys = json_object_get(status, "keys");
+	size_t i;
+
+	printf("%s  NOT RUNNING; the ledger says:    archive %s · WORM %s\n",
+	       text_of(status, "name"), text_of(status, "archive"), text_of(status, "worm"));
+	json_array_foreach(sources, i, source)
+	{
+		const json_t *covered = json_object_get(source, "covered");
+
+		printf("%s  sealed until %s:%" PRIu64 ", %" PRIu64 " segments not sealed\n",
+		       text_of(source, "name"), or_dash(text_of(covered, "file")),
+		       number_of(covered, "position"), number_of(source, "unsealed"));
+	}
+	printf("last checkpoint: size %" PRIu64 ", %" PRIu64 " leaves unsigned\n",
+	       number_of(keys, "checkpoint_size"), number_of(keys, "unsigned"));
+}
+
+static int not_running(struct command_context *context, struct error *err)
+{
+	CLEANUP(json_decrefp)
+	json_t *status = json_object();
+	struct error ignored;
+
+	/* The reason why the keeper does not answer is the error; what else is known is extra. */
+	if (from_ledger(context, status, &ignored) < 0)
+		return err->code;
+	if (context->output == COMMAND_OUTPUT_JSON)
+		print_json(status);
+	else
+		print_ledger(status);
+	fflush(stdout);
+	return err->code;
+}
+
+static int run(struct command_context *context, struct error *err)
+{
+	CLEANUP(json_decrefp)
+	json_t *request = json_object();
+	CLEANUP(json_decrefp)
+	json_t *status = NULL;
+	const struct config *config;
+	int r = command_config(context, &config, err);
+
+	if (r < 0)
+		return r;
+	json_put_string(request, "verb", "status");
+	r = operator_ask(config, request, &status, err);
+	if (r == ERROR_UNAVAILABLE)
+		return not_running(context, err);
+	if (r < 0)
+		return r;
+	if (context->output == COMMAND_OUTPUT_JSON) {
+		print_json(status);
+	} else {
+		print_head(status);
+		print_sources(status);
+		print_archive(status);
+		print_alarms(status);
+	}
+	return flag_of(status, "normal") ? 0 : COMMAND_ATTENTION;
+}
+
+const struct command command_status = {
+	.verb = "status",
+	.arguments = "",
+	.summary = "show what is covered, what is not, and what to do",
+	.description =
+		"Exit code 6: it is running and something needs attention; 5: the keeper does not "
+		"run, and what the ledger tells is shown.",
+	.reads = true,
+	.run = run,
+};

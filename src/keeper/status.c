@@ -1,0 +1,195 @@
+#include "keeper/status.h"
+
+#include <string.h>
+
+#include "io/clock.h"
+#include "keeper/operator.h"
+#include "keeper/signing.h"
+#include "keeper/source.h"
+#include "store/state.h"
+
+/* --- sources --------------------------------------------------------------------------------- */
+
+static const char *source_state(const struct source *source)
+{
+	static const char *const names[] = {
+		[PULL_CONNECTING] = "connecting",
+		[PULL_STREAMING] = "streaming",
+		[PULL_WAITING] = "waiting",
+		[PULL_REFUSED] = "refused",
+	};
+
+	if (source->stage == SOURCE_AWAY)
+		return "no puller";
+	if (source->stage == SOURCE_ATTACHING)
+		return "recovering";
+	return source->has_status ? names[source->status.state] : "connecting";
+}
+
+static bool source_is_normal(const struct source *source)
+{
+	if (source->stage == SOURCE_AWAY || source->refusal[0])
+		return false;
+	if (source->has_status &&
+	    (source->status.state == PULL_WAITING || source->status.state == PULL_REFUSED))
+		return false;
+	for (const struct sealing *s = source->sealings; s; s = s->next) {
+		if (s->state == SEALING_STOPPED || s->state == SEALING_SPACE)
+			return false;
+	}
+	return true;
+}
+
+/* The last durable position: of the newest segment whose puller said so, else the resume point. */
+static json_t *covered(const struct source *source)
+{
+	const struct sealing *newest = NULL;
+	json_t *object = json_object();
+
+	for (const struct sealing *s = source->sealings; s; s = s->next) {
+		if (s->has_progress && s->opened_index >= source->resume_index)
+			newest = s;
+	}
+	if (newest) {
+		json_put_string(object, "file", newest->record.header.binlog_file);
+		json_put_u64(object, "position", newest->progress.good_end);
+	} else if (source->resume.kind != ATTACHED_START) {
+		json_put_string(object, "file", source->resume.binlog_file);
+		json_put_u64(object, "position", source->resume.good_end);
+	}
+	if (source->has_progress)
+		json_put_u64(object, "received", source->progress.received_usec);
+	return object;
+}
+
+static json_t *segments(const struct source *source)
+{
+	json_t *array = json_array();
+
+	for (const struct sealing *s = source->sealings; s; s = s->next) {
+		json_t *object = json_object();
+
+		json_put_string(object, "path", s->record.path);
+		json_put_string(object, "state", sealing_state_name(s->state));
+		json_put_u64(object, "since", s->since_usec);
+		json_put_string(object, "sentence", s->sentence);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *source_object(const struct source *source)
+{
+	const struct progress *progress = &source->progress;
+	json_t *object = json_object();
+	const char *sentence = "";
+
+	if (source->refusal[0])
+		sentence = source->refusal;
+	else if (source->has_status)
+		sentence = source->status.sentence;
+	else if (source->stage == SOURCE_AWAY)
+		sentence = "no binvault-pull is connected. Do: see its log";
+	json_put_string(object, "name", source->config->name);
+	json_put_bool(object, "normal", source_is_normal(source));
+	json_put_bool(object, "connected", source->stage != SOURCE_AWAY);
+	json_put_string(object, "state", source_state(source));
+	json_put_string(object, "server", source->has_status ? source->status.server : "");
+	json_put_string(object, "sentence", sentence);
+	json_put_u64(object, "retry", source->has_status ? source->status.retry_usec : 0);
+	json_put(object, "covered", covered(source));
+	/* Both are of the same file only while nothing has rotated: never less than nothing. */
+	if (source->has_progress && progress->source_position >= progress->good_end)
+		json_put_u64(object, "behind", progress->source_position - progress->good_end);
+	json_put_u64(object, "received", source->has_progress ? progress->byte_count : 0);
+	json_put(object, "segments", segments(source));
+	return object;
+}
+
+/* --- the archive ----------------------------------------------------------------------------- */
+
+static json_t *volumes(const struct keeper *keeper)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < store_volume_count(keeper->store); i++) {
+		json_t *object = json_object();
+		uint64_t free_size = 0;
+		struct error ignored;
+
+		if (store_free_space(keeper->store, &free_size, &ignored) < 0)
+			free_size = 0;
+		json_put_string(object, "path", store_volume_path(keeper->store, i));
+		json_put_u64(object, "free", free_size);
+		json_put_u64(object, "reserve", keeper->config->reserve);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *keys(const struct keeper *keeper)
+{
+	const struct master_record *master = state_master(store_state(keeper->store));
+	json_t *object = json_object();
+	struct hash root;
+	uint64_t size;
+
+	store_checkpoint(keeper->store, &size, &root);
+	json_put_u64(object, "master", master ? master->sequence : 0);
+	json_put_string(object, "hsm", hsm_client_connected(keeper->hsm) ? "ok" : "away");
+	json_put_string(object, "sentence", hsm_client_sentence(keeper->hsm));
+	json_put_bool(object, "rollback_checked", signing_checked(keeper->signing));
+	json_put_u64(object, "unsigned", signing_unsigned_count(keeper->signing));
+	json_put_u64(object, "checkpoint_size", size);
+	json_put_u64(object, "checkpoint_time", signing_last_usec(keeper->signing));
+	return object;
+}
+
+static json_t *alarms(const struct keeper *keeper)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < keeper->alarm_count; i++) {
+		json_t *object = json_object();
+
+		json_put_string(object, "name", keeper->alarms[i].name);
+		json_put_string(object, "sentence", keeper->alarms[i].sentence);
+		json_put_u64(object, "since", keeper->alarms[i].since_usec);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+int status_answer(struct keeper *keeper, const struct operator_caller *caller,
+		  const json_t *request, json_t *reply, struct error *err)
+{
+	json_t *sources = json_array(), *ledger = json_object();
+	bool normal = keeper->alarm_count == 0 && hsm_client_connected(keeper->hsm);
+	char archive[UUID_SIZE];
+
+	(void)caller;
+	(void)request;
+	(void)err;
+	for (size_t i = 0; i < keeper->source_count; i++) {
+		json_array_append_new(sources, source_object(keeper->sources[i]));
+		normal = normal && source_is_normal(keeper->sources[i]);
+	}
+	uuid_text(store_archive_id(keeper->store), archive);
+	json_put(reply, "schema", json_integer(1));
+	json_put_bool(reply, "normal", normal);
+	json_put_string(reply, "name", keeper->config->name);
+	json_put_string(reply, "archive", archive);
+	json_put_string(reply, "version", BINVAULT_VERSION);
+	json_put_string(reply, "isolation", keeper->isolation);
+	json_put_string(reply, "worm",
+			store_worm(keeper->store) == WORM_REQUIRED ? "required" : "advisory");
+	json_put_u64(reply, "now", clock_realtime_usec());
+	json_put_u64(reply, "started", keeper->started_usec);
+	json_put(reply, "sources", sources);
+	json_put(reply, "volumes", volumes(keeper));
+	json_put(reply, "keys", keys(keeper));
+	json_put_u64(ledger, "leaves", store_tree(keeper->store)->size);
+	json_put(reply, "ledger", ledger);
+	json_put(reply, "alarms", alarms(keeper));
+	return 0;
+}
