@@ -285,7 +285,7 @@ static int print_all(const struct init *init, struct error *err)
 	return 0;
 }
 
-/* --- the verb -------------------------------------------------------------------------------- */
+/* --- a new archive --------------------------------------------------------------------------- */
 
 static int start_hsm(struct init *init, struct error *err)
 {
@@ -308,6 +308,7 @@ static int make_archive(struct init *init, struct error *err)
 	ASSERT(beginning);
 	if (r < 0)
 		return r;
+	request.make_keys = 1;
 	memcpy(request.archive_id, store_archive_id(init->store), sizeof(request.archive_id));
 	r = provisioner_keys(init->hsm, &request, &init->keys, err);
 	if (r < 0)
@@ -316,21 +317,10 @@ static int make_archive(struct init *init, struct error *err)
 	return store_begin(init->store, beginning, sign, init, err);
 }
 
-static int run(struct command_context *context, struct error *err)
+static int begin(struct init *init, struct error *err)
 {
-	CLEANUP(init_freep)
-	struct init *init = calloc(1, sizeof(*init));
-	int r;
+	int r = check_absent(init->config, err);
 
-	ASSERT(init);
-	log_init("init", LOG_LEVEL_WARNING);
-	r = command_config(context, &init->config, err);
-	if (r == 0)
-		r = check_absent(init->config, err);
-	if (r == 0)
-		r = programs_find(init->programs, err);
-	if (r == 0)
-		r = programs_switch_users(&init->switch_users, err);
 	if (r == 0)
 		r = prepare_all(init, err);
 	if (r == 0)
@@ -342,6 +332,147 @@ static int run(struct command_context *context, struct error *err)
 	return r;
 }
 
+/* --- a lost state ---------------------------------------------------------------------------- */
+
+/* "SIZE:ROOT", as the second and third line of a checkpoint say them. */
+static int parse_state(const char *text, uint64_t *ret_size, struct hash *ret_root,
+		       struct error *err)
+{
+	char *end;
+	unsigned long long size;
+
+	errno = 0;
+	size = strtoull(text, &end, 10);
+	if (errno || text[0] < '1' || text[0] > '9' || *end != ':' ||
+	    base64_decode(end + 1, strlen(end + 1), ret_root->bytes, HASH_SIZE, err) != HASH_SIZE)
+		return error_set(err, ERROR_USAGE,
+				 "--accept-state takes SIZE:ROOT, the second and third line of a "
+				 "checkpoint, not '%s'",
+				 text);
+	*ret_size = size;
+	return 0;
+}
+
+/* Does the archive still contain what the operator's checkpoint says? */
+static int check_contained(const struct init *init, uint64_t size, const struct hash *root,
+			   struct error *err)
+{
+	const struct store *store = init->store;
+	struct tree tree;
+	struct hash found;
+
+	if (size > store_tree(store)->size)
+		return error_set(err, ERROR_DEFECT,
+				 "rolled back: the ledger has %" PRIu64
+				 " leaves, the checkpoint %" PRIu64 ". Nothing was changed",
+				 store_tree(store)->size, size);
+	if (store_tree_at(store, size, &tree, err) < 0)
+		return err->code;
+	tree_root(&tree, &found);
+	if (memcmp(&found, root, sizeof(found)) != 0)
+		return error_set(err, ERROR_DEFECT,
+				 "fork: at size %" PRIu64 " the ledger has another root than the "
+				 "checkpoint. Nothing was changed",
+				 size);
+	return 0;
+}
+
+static bool is_key(const struct hsm_key *key, const char *label, const uint8_t *der, size_t size)
+{
+	return strcmp(key->label, label) == 0 && key->der_size == size &&
+	       memcmp(key->der, der, size) == 0;
+}
+
+/* The token's keys are those that the ledger names. */
+static int check_keys(const struct init *init, struct error *err)
+{
+	const struct state *state = store_state(init->store);
+	const struct signing_key_record *checkpoint = state_signing_key(state, SIGNING_CHECKPOINT);
+	const struct signing_key_record *manifest = state_signing_key(state, SIGNING_MANIFEST);
+
+	if (checkpoint && manifest &&
+	    is_key(&init->keys.checkpoint, checkpoint->label, checkpoint->der,
+		   checkpoint->der_size) &&
+	    is_key(&init->keys.manifest, manifest->label, manifest->der, manifest->der_size))
+		return 0;
+	return error_set(err, ERROR_DEFECT,
+			 "the token's signing keys are not those that the ledger names: is it the "
+			 "right token? Nothing was changed");
+}
+
+static int check_lost(struct init *init, struct error *err)
+{
+	struct hsm_signed_state state;
+	int r = provisioner_last_signed(init->hsm, &state, err);
+
+	if (r == 0 && state.stored)
+		return error_set(err, ERROR_EXISTS,
+				 "[hsm] state '%s' is not lost: the last checkpoint that was "
+				 "signed has size %" PRIu64 ". Nothing was changed",
+				 init->config->hsm_state, state.tree.size);
+	return r;
+}
+
+static int accept_state(struct init *init, const char *text, struct error *err)
+{
+	const struct config *config = init->config;
+	struct hsm_provision request = {.make_keys = 0};
+	struct hash root;
+	uint64_t size;
+	int r = parse_state(text, &size, &root, err);
+
+	if (r == 0)
+		r = store_open((const char *const *)config->volumes, config->volume_count,
+			       STORE_READ, &init->store, err);
+	if (r == 0)
+		r = check_contained(init, size, &root, err);
+	if (r == 0)
+		r = prepare_all(init, err);
+	if (r == 0)
+		r = start_hsm(init, err);
+	if (r == 0)
+		r = check_lost(init, err);
+	if (r < 0)
+		return r;
+	memcpy(request.archive_id, store_archive_id(init->store), sizeof(request.archive_id));
+	r = provisioner_keys(init->hsm, &request, &init->keys, err);
+	if (r == 0)
+		r = check_keys(init, err);
+	if (r == 0)
+		r = sign_up_to(init, init->store, size, err);
+	if (r == 0)
+		printf("[hsm] state '%s' is accepted at size %" PRIu64 ". Do: binvault run\n",
+		       config->hsm_state, size);
+	return r;
+}
+
+/* --- the verb -------------------------------------------------------------------------------- */
+
+static int run(struct command_context *context, struct error *err)
+{
+	CLEANUP(init_freep)
+	struct init *init = calloc(1, sizeof(*init));
+	const char *accepted = command_value(context, "accept-state");
+	int r;
+
+	ASSERT(init);
+	log_init("init", LOG_LEVEL_WARNING);
+	r = command_config(context, &init->config, err);
+	if (r == 0)
+		r = programs_find(init->programs, err);
+	if (r == 0)
+		r = programs_switch_users(&init->switch_users, err);
+	if (r < 0)
+		return r;
+	return accepted ? accept_state(init, accepted, err) : begin(init, err);
+}
+
+static const struct command_option options[] = {
+	{"accept-state", "SIZE:ROOT",
+	 "replace a lost [hsm] state by that of a checkpoint that was kept elsewhere"},
+	{NULL, NULL, NULL},
+};
+
 const struct command command_init = {
 	.verb = "init",
 	.arguments = "",
@@ -351,6 +482,10 @@ const struct command command_init = {
 		"where pin-source says. Makes [hsm] state and [export] path if they are missing. "
 		"Interrupted anywhere, the same command goes on with the same archive and keys. "
 		"As root, files are given to the users of the daemons; PIN and token must be "
-		"readable for binvault-hsm.",
+		"readable for binvault-hsm. "
+		"Where [hsm] state is lost nothing is signed any more: compare the archive with a "
+		"checkpoint that was kept elsewhere, and give its second and third line to "
+		"--accept-state, with the vault stopped.",
+	.options = options,
 	.run = run,
 };

@@ -7,6 +7,12 @@
 #include "base/secret.h"
 #include "protocol/wire.h"
 
+struct provision_wire {
+	uint8_t archive_id[16];
+	uint8_t make_keys;
+};
+static_assert(sizeof(struct provision_wire) == 17, "PROVISION's layout");
+
 struct key_wire {
 	uint8_t label[96];
 	le16 der_size;
@@ -50,16 +56,24 @@ static_assert(sizeof(struct signature_wire) == 202, "SIGNATURE's layout");
 
 int hsm_provision_send(int fd, const struct hsm_provision *m, struct error *err)
 {
-	return message_send(fd, MESSAGE_HSM_PROVISION, m->archive_id, sizeof(m->archive_id), NULL,
-			    0, err);
+	struct provision_wire wire = {.make_keys = m->make_keys != 0};
+
+	memcpy(wire.archive_id, m->archive_id, sizeof(wire.archive_id));
+	return message_send(fd, MESSAGE_HSM_PROVISION, &wire, sizeof(wire), NULL, 0, err);
 }
 
 int hsm_provision_decode(const struct message *message, struct hsm_provision *ret,
 			 struct error *err)
 {
-	if (wire_expect(message, MESSAGE_HSM_PROVISION, sizeof(ret->archive_id), 0, 0, err) < 0)
+	struct provision_wire wire;
+
+	if (wire_expect(message, MESSAGE_HSM_PROVISION, sizeof(wire), 0, 0, err) < 0)
 		return err->code;
-	memcpy(ret->archive_id, message->body, sizeof(ret->archive_id));
+	memcpy(&wire, message->body, sizeof(wire));
+	if (wire_take_choice(message, "make_keys", wire.make_keys, 1, err) < 0)
+		return err->code;
+	memcpy(ret->archive_id, wire.archive_id, sizeof(ret->archive_id));
+	ret->make_keys = wire.make_keys;
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * Keeper (and `init`) and binvault-hsm. After the HELLOs each request has one answer, in order, or
  * a FAILURE. binvault-hsm builds what it signs itself: nobody can have it sign other bytes.
  *
- *   PROVISION        -> KEYS           only when started by `init`: makes what is missing
+ *   PROVISION        -> KEYS           only when started by `init`: finds or makes the keys
  *   KEYS (empty)     -> KEYS           public halves
  *   UNWRAP           -> UNWRAPPED      RSA-OAEP plaintext, bound to the record by the keeper
  *   LAST_SIGNED      -> SIGNED_STATE   the tree of the last checkpoint it has signed
@@ -25,6 +25,7 @@
 
 struct hsm_provision {
 	uint8_t archive_id[16];
+	uint8_t make_keys; /* 0: only find them (a lost state is replaced) */
 };
 
 struct hsm_key {

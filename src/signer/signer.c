@@ -192,7 +192,7 @@ int signer_provision(struct signer *signer, const struct hsm_provision *request,
 				 "state directory of its own",
 				 signer->config->hsm_state, uuid);
 	if (!signer->started) {
-		r = find_keys(signer, request->archive_id, true, err);
+		r = find_keys(signer, request->archive_id, request->make_keys, err);
 		if (r == 0)
 			r = keys_start(signer->keys, request->archive_id, &signer->public, true,
 				       err);

@@ -29,7 +29,7 @@ DEFINE_CLEANUP(signer_free, struct signer *);
 
 /*
  * Only with @provision, and there before anything else: the three pairs of this archive, made if
- * missing, and proved. ERROR_REFUSED if the state belongs to another archive.
+ * missing and wanted, and proved. ERROR_REFUSED if the state belongs to another archive.
  */
 int signer_provision(struct signer *signer, const struct hsm_provision *request,
 		     struct hsm_keys *ret, struct error *err) MUST_CHECK;

@@ -149,6 +149,7 @@ COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
 TEXT(m->sentence, "db1 refused the login (1045). Do: binvault source test orders");
 END FILL(hsm_provision, hsm_provision) COUNT_UP(m->archive_id, 1);
+m->make_keys = 1;
 END FILL(hsm_keys, hsm_keys) TEXT(m->master.label, "BinvaultMasterKey_6f1c_1");
 m->master.der_size = PUBLIC_KEY_DER_MAX;
 COUNT_UP(m->master.der, 1);
@@ -253,7 +254,7 @@ static const struct conversation conversations[] = {
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence)}},
 	{ROW(hsm_provision, hsm_provision, MESSAGE_HSM_PROVISION, 0),
-	 {F(hsm_provision, archive_id)}},
+	 {F(hsm_provision, archive_id), F(hsm_provision, make_keys)}},
 	{ROW(hsm_keys, hsm_keys, MESSAGE_HSM_KEYS, 0),
 	 {F(hsm_keys, master.label), F(hsm_keys, master.der_size), F(hsm_keys, master.der),
 	  F(hsm_keys, checkpoint.label), F(hsm_keys, checkpoint.der_size),
