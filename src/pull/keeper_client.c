@@ -5,23 +5,24 @@
 #include <poll.h>
 #include <string.h>
 
-#include "base/units.h"
-#include "io/clock.h"
+#include "base/checked.h"
 
 struct keeper_client {
 	const char *socket;
 	struct hello hello;
-	int fd;
+	int stop_fd;
+	int fd; /* does not block: what has no answer is dropped rather than waited for */
 	struct message message; /* 64 KiB: not on the stack */
 };
 
-struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello)
+struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello, int stop_fd)
 {
 	struct keeper_client *client = calloc(1, sizeof(*client));
 
 	ASSERT(client);
 	client->socket = socket;
 	client->hello = *hello;
+	client->stop_fd = stop_fd;
 	client->fd = -1;
 	return client;
 }
@@ -50,20 +51,25 @@ int keeper_client_fd(const struct keeper_client *client)
 	return client->fd;
 }
 
-/* Wait for one message; a signal (SIGTERM) ends the wait with ERROR_UNAVAILABLE. */
+/* Wait for one message, but not after we were told to stop. */
 static int receive(struct keeper_client *client, uint64_t timeout_sec, struct error *err)
 {
-	struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+	struct pollfd polled[] = {
+		{.fd = client->fd, .events = POLLIN},
+		{.fd = client->stop_fd, .events = POLLIN},
+	};
 	int r;
 
 	message_release(&client->message);
-	r = poll(&poll_fd, 1, (int)(timeout_sec * 1000));
+	r = poll(polled, ARRAY_LENGTH(polled), (int)(timeout_sec * 1000));
 	if (r < 0)
 		return error_set_errno(err, ERROR_UNAVAILABLE, errno, "waiting for the keeper");
 	if (r == 0)
 		return error_set(err, ERROR_UNAVAILABLE,
 				 "the keeper has not answered for %llu s; see its log",
 				 (unsigned long long)timeout_sec);
+	if (!polled[0].revents)
+		return error_set(err, ERROR_UNAVAILABLE, "stopped while waiting for the keeper");
 	r = message_receive(client->fd, &client->message, err);
 	if (r == 0)
 		return error_set(err, ERROR_UNAVAILABLE, "the keeper has gone");
@@ -84,7 +90,10 @@ static int attach_over(struct keeper_client *client, const struct attach *attach
 	if (r == 0)
 		r = attach_send(client->fd, attach, err);
 	if (r == 0)
-		r = receive(client, KEEPER_ATTACH_TIMEOUT_SEC, err);
+		r = receive(client,
+			    attach->holds_segment ? KEEPER_ANSWER_TIMEOUT_SEC
+						  : KEEPER_ATTACH_TIMEOUT_SEC,
+			    err);
 	if (r == 0)
 		r = attached_decode(&client->message, ret_attached, err);
 	return r;
@@ -100,7 +109,11 @@ int keeper_client_attach(struct keeper_client *client, const struct attach *atta
 	if (r < 0)
 		return r;
 	client->fd = r;
-	r = attach_over(client, attach, ret_attached, err);
+	if (fcntl(client->fd, F_SETFL, O_NONBLOCK) < 0)
+		r = error_set_errno(err, ERROR_FAILED, errno, "the keeper's socket");
+	else
+		r = attach_over(client, attach, ret_attached, err);
+	message_release(&client->message);
 	if (r < 0) {
 		keeper_client_disconnect(client);
 		return error_prefix(err, "attaching to the keeper");
@@ -113,6 +126,7 @@ int keeper_client_open(struct keeper_client *client, const struct open_segment *
 		       size_t *ret_fd_count, struct error *err)
 {
 	struct message *message = &client->message;
+	bool answered = false;
 	int r;
 
 	if (client->fd < 0)
@@ -120,18 +134,19 @@ int keeper_client_open(struct keeper_client *client, const struct open_segment *
 	r = open_segment_send(client->fd, request, err);
 	if (r == 0)
 		r = receive(client, KEEPER_ANSWER_TIMEOUT_SEC, err);
-	if (r == 0)
+	if (r == 0) {
+		answered = message->type == MESSAGE_FAILURE;
 		r = segment_opened_decode(message, ret_opened, err);
+	}
 	if (r < 0) {
-		if (r != ERROR_NO_SPACE && r != ERROR_REFUSED)
+		if (!answered)
 			keeper_client_disconnect(client);
 		message_release(message);
 		return error_prefix(err, "asking the keeper for a segment");
 	}
 	*ret_fd_count = message->fd_count;
-	for (size_t i = 0; i < message->fd_count; i++)
-		ret_fds[i] = TAKE_FD(message->fds[i]);
-	message->fd_count = 0;
+	for (size_t i = 0; i < *ret_fd_count; i++)
+		ret_fds[i] = message_take_fd(message, i);
 	message_release(message);
 	return 0;
 }

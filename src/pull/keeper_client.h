@@ -15,7 +15,8 @@
 
 struct keeper_client;
 
-struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello);
+/* @socket is borrowed. Waiting ends when @stop_fd (-1: none) becomes readable: UNAVAILABLE. */
+struct keeper_client *keeper_client_new(const char *socket, const struct hello *hello, int stop_fd);
 void keeper_client_free(struct keeper_client *client);
 DEFINE_CLEANUP(keeper_client_free, struct keeper_client *);
 
@@ -24,8 +25,9 @@ int keeper_client_fd(const struct keeper_client *client); /* -1 if not connected
 void keeper_client_disconnect(struct keeper_client *client);
 
 /*
- * Connect, say HELLO, attach. ERROR_UNAVAILABLE: try again later. The answer may take as long as
- * the keeper needs to recover what the last puller left: KEEPER_ATTACH_TIMEOUT_SEC.
+ * Connect, say HELLO, attach. Any error: try again later; ERROR_NOT_FOUND: without the segment that
+ * is held, which the keeper does not know as open. Without one the answer may take as long as the
+ * keeper needs to recover what the last puller left: KEEPER_ATTACH_TIMEOUT_SEC.
  */
 #define KEEPER_ATTACH_TIMEOUT_SEC 300
 #define KEEPER_ANSWER_TIMEOUT_SEC 30
@@ -33,8 +35,8 @@ int keeper_client_attach(struct keeper_client *client, const struct attach *atta
 			 struct attached *ret_attached, struct error *err) MUST_CHECK;
 
 /*
- * Ask for a segment. ERROR_NO_SPACE and ERROR_UNAVAILABLE: again later (the connection is given up
- * with the latter). *ret_fds has one descriptor a volume, the caller's.
+ * Ask for a segment. Any error: again later; the connection is given up unless the keeper itself
+ * said no. *ret_fds has one descriptor a volume, the caller's.
  */
 int keeper_client_open(struct keeper_client *client, const struct open_segment *request,
 		       struct segment_opened *ret_opened, int ret_fds[static CHANNEL_FDS_MAX],

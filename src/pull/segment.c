@@ -82,6 +82,15 @@ size_t segment_frames(const struct segment *segment)
 	return segment->frame_count;
 }
 
+bool segment_in_flight(const struct segment *segment)
+{
+	for (size_t i = 0; i < segment->volume_count; i++) {
+		if (segment->in_flight[i])
+			return true;
+	}
+	return false;
+}
+
 const struct segment_durable *segment_durable(const struct segment *segment)
 {
 	return &segment->durable;

@@ -41,6 +41,9 @@ struct segment_writer *segment_writer(struct segment *segment);
 /* Frames that stand unwritten or in flight. */
 size_t segment_frames(const struct segment *segment);
 
+/* Is an append in flight? Only without one may it be freed. */
+bool segment_in_flight(const struct segment *segment);
+
 /* Make the pending bytes a frame and queue it; segment_writer_ready() must hold. */
 void segment_flush(struct segment *segment, uint64_t now_usec);
 int segment_queue_session(struct segment *segment, const void *bytes, size_t size,

@@ -1,0 +1,24 @@
+/*
+ * How far the archive is: the last event that was given to a segment, and what is known of the end
+ * of its file. A stream always begins with that event, so that a server whose binlog is not the one
+ * archived is found out before anything new counts.
+ *
+ * Owns: nothing; a plain value. All zeros: nothing is archived.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/name.h"
+
+#define PLACE_FIRST_POSITION 4 /* of a binlog file: behind its magic number */
+
+struct place {
+	char file[BINLOG_NAME_MAX + 1]; /* "": nothing is archived */
+	uint64_t position;		/* behind the last event */
+	uint64_t last_event_position;
+	uint32_t last_event_crc;
+	bool closed;			     /* a segment says that the file ends here */
+	char next_file[BINLOG_NAME_MAX + 1]; /* "" if not known */
+};

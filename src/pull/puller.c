@@ -1,0 +1,506 @@
+#include "pull/puller.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "crypto/random.h"
+#include "io/clock.h"
+#include "pull/feed.h"
+#include "pull/retry.h"
+#include "pull/sink.h"
+#include "pull/stream.h"
+
+/* Tags of the ring: appends count from 0; these are for readiness. */
+#define TAG_APPEND 0
+#define TAG_SERVER 10
+#define TAG_KEEPER 11
+#define TAG_STOP   12
+
+/* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
+#define SILENT_HEARTBEATS 3
+#define SILENT_LEAST_USEC (3 * USEC_PER_SEC)
+
+/* A stream that lasted so long is a success, and what follows a first failure again. */
+#define STEADY_USEC (10 * USEC_PER_SEC)
+
+/* How long the end of the last segment may take when we are told to stop. */
+#define STOP_USEC (30 * USEC_PER_SEC)
+
+#define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
+
+struct puller {
+	struct puller_options options;
+	const struct config_source *source;
+	char socket[CONFIG_SOCKET_PATH_SIZE];
+	struct sink *sink;
+	struct stream *stream;
+	struct feed *feed;
+
+	bool attached;	   /* we know where to go on */
+	bool same_history; /* the place is where this process has come itself */
+	size_t server_index;
+	struct retry retry;
+	uint64_t try_usec; /* when to connect, monotonic */
+	uint64_t opened_usec;
+	bool steady;
+
+	bool listening;	      /* the ring watches the server's descriptor */
+	uint64_t listen_usec; /* since when, or since something came */
+	int64_t allowance;    /* bytes, under rate-limit */
+	uint64_t allowance_usec;
+
+	/* Where the stream was damaged last: a second time there is not the network's doing. */
+	char damaged_file[BINLOG_NAME_MAX + 1];
+	uint64_t damaged_position;
+
+	bool stop_begun;
+	uint64_t stop_usec;
+
+	struct pull_status failure; /* of the last try; sentence "" while there is none */
+	struct pull_status told;
+};
+
+static uint64_t random_number(void)
+{
+	uint64_t value;
+
+	random_bytes(&value, sizeof(value));
+	return value;
+}
+
+int puller_new(const struct puller_options *options, struct puller **ret_puller, struct error *err)
+{
+	CLEANUP(puller_freep)
+	struct puller *puller = calloc(1, sizeof(*puller));
+	struct sink_options sink = {
+		.ring = options->ring,
+		.append_tag = TAG_APPEND,
+		.keeper_tag = TAG_KEEPER,
+		.hello = {.program = "binvault-pull", .version = BINVAULT_VERSION},
+		.stop_fd = options->stop_fd,
+		.segment_size = options->config->segment_size,
+		.segment_age_usec = options->config->segment_age_usec,
+		.frame_delay_usec = options->config->frame_delay_usec,
+		.compression_level = COMPRESSION_LEVEL,
+	};
+	int r;
+
+	ASSERT(puller);
+	puller->options = *options;
+	puller->source = options->source;
+	r = config_socket_pull(options->config, options->source->name, puller->socket, err);
+	if (r < 0)
+		return r;
+	sink.socket = puller->socket;
+	memcpy(sink.hello.config.bytes, options->config->hash, HASH_SIZE);
+	puller->sink = sink_new(&sink);
+	puller->stream = stream_new(options->source);
+	puller->feed = feed_new(puller->sink);
+	*ret_puller = TAKE(puller);
+	return 0;
+}
+
+void puller_free(struct puller *puller)
+{
+	if (!puller)
+		return;
+	ring_poll_cancel(puller->options.ring, TAG_SERVER);
+	ring_poll_cancel(puller->options.ring, TAG_STOP);
+	feed_free(puller->feed);
+	stream_free(puller->stream);
+	sink_free(puller->sink);
+	free(puller);
+}
+
+static const struct config_server *server(const struct puller *puller)
+{
+	return &puller->source->servers[puller->server_index];
+}
+
+/* --- what is told ---------------------------------------------------------------------------- */
+
+static void name_server(const struct puller *puller, struct pull_status *status)
+{
+	snprintf(status->server, sizeof(status->server), "%.110s:%u", server(puller)->host,
+		 (unsigned)server(puller)->port);
+}
+
+static void tell(struct puller *puller, const struct pull_status *status)
+{
+	static const char *const names[] = {"connecting", "streaming", "waiting", "refused"};
+
+	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
+		return;
+	if (puller->told.state != status->state ||
+	    strcmp(puller->told.sentence, status->sentence) != 0)
+		log_info("pull.state", "state", LOG_TEXT(names[status->state]), "server",
+			 LOG_TEXT(status->server), "sentence", LOG_TEXT(status->sentence), LOG_END);
+	puller->told = *status;
+	sink_status(puller->sink, status);
+}
+
+static void tell_state(struct puller *puller)
+{
+	const struct error *trouble = sink_trouble(puller->sink);
+	struct pull_status status = {.state = PULL_CONNECTING};
+
+	if (!stream_is_open(puller->stream) && puller->failure.sentence[0]) {
+		tell(puller, &puller->failure);
+		return;
+	}
+	if (trouble) {
+		status.state = PULL_WAITING;
+		snprintf(status.sentence, sizeof(status.sentence), "%.*s",
+			 (int)sizeof(status.sentence) - 1, trouble->message);
+	} else if (stream_is_open(puller->stream)) {
+		if (!receiver_verified(stream_receiver(puller->stream)))
+			return; /* it is not yet known whether this is the right binlog */
+		status.state = PULL_STREAMING;
+	}
+	name_server(puller, &status);
+	tell(puller, &status);
+}
+
+/* --- the stream ------------------------------------------------------------------------------ */
+
+/* Is it the second time that bytes were wrong at this very place? */
+static bool damaged_again(struct puller *puller)
+{
+	const struct receiver *receiver = stream_receiver(puller->stream);
+	bool again = puller->damaged_position == receiver_position(receiver) &&
+		     strcmp(puller->damaged_file, receiver_file(receiver)) == 0;
+
+	snprintf(puller->damaged_file, sizeof(puller->damaged_file), "%s", receiver_file(receiver));
+	puller->damaged_position = receiver_position(receiver);
+	return again;
+}
+
+/* Decide when to try again after @code, and say so. */
+static void plan_retry(struct puller *puller, int code, const char *sentence)
+{
+	bool refused = code == ERROR_REFUSED || code == ERROR_USAGE;
+	uint64_t delay = refused ? retry_after_refusal(&puller->retry, random_number())
+				 : retry_after_failure(&puller->retry, random_number());
+	struct pull_status *failure = &puller->failure;
+
+	*failure = (struct pull_status){
+		.state = refused ? PULL_REFUSED : PULL_WAITING,
+		.retry_usec = clock_realtime_usec() + delay,
+	};
+	name_server(puller, failure);
+	snprintf(failure->sentence, sizeof(failure->sentence), "%.*s",
+		 (int)sizeof(failure->sentence) - 1, sentence);
+	puller->try_usec = clock_monotonic_usec() + delay;
+	puller->server_index = (puller->server_index + 1) % puller->source->server_count;
+}
+
+static void close_stream(struct puller *puller)
+{
+	ring_poll_cancel(puller->options.ring, TAG_SERVER);
+	puller->listening = false;
+	stream_close(puller->stream);
+}
+
+static void stream_lost(struct puller *puller, struct error *err)
+{
+	int code = err->code;
+
+	if (code == ERROR_DEFECT && damaged_again(puller)) {
+		code = ERROR_REFUSED;
+		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
+				  "this place is archived until it is mended");
+	}
+	close_stream(puller);
+	feed_lost(puller->feed);
+	plan_retry(puller, code, err->message);
+}
+
+/* Blocks until the server has answered, at most some time-outs long. */
+static int open_stream(struct puller *puller, struct error *err)
+{
+	const struct stream_request request = {
+		.server = server(puller),
+		.place = feed_place(puller->feed),
+		.identity = feed_identity(puller->feed),
+		.same_history = puller->same_history,
+	};
+	int r;
+
+	tell_state(puller);
+	r = stream_open(puller->stream, &request, err);
+	if (r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_USAGE || r == ERROR_DEFECT ||
+	    r == ERROR_NOT_FOUND) {
+		plan_retry(puller, r, err->message);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	puller->same_history = true;
+	puller->steady = false;
+	puller->opened_usec = clock_monotonic_usec();
+	puller->allowance = 0;
+	puller->allowance_usec = puller->opened_usec;
+	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
+		    receiver_file(stream_receiver(puller->stream)));
+	return 0;
+}
+
+static uint64_t silence_usec(const struct puller *puller)
+{
+	return MAX(SILENT_HEARTBEATS * puller->source->heartbeat_usec, SILENT_LEAST_USEC);
+}
+
+/* Nothing to read: wait for it, and for the end of the server's time. */
+static void listen_to_server(struct puller *puller, enum tls_want want)
+{
+	if (stream_heard(puller->stream) || !puller->listening)
+		puller->listen_usec = clock_monotonic_usec();
+	if (puller->listening)
+		return;
+	puller->listening = true;
+	if (want == TLS_WANT_WRITE)
+		ring_poll_writable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
+	else
+		ring_poll_readable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
+}
+
+static bool is_silent(const struct puller *puller)
+{
+	return stream_is_open(puller->stream) && puller->listening &&
+	       clock_monotonic_usec() >= puller->listen_usec + silence_usec(puller);
+}
+
+/* rate-limit: bytes a second, at most a tenth of a second's in one go. */
+static bool may_read(struct puller *puller)
+{
+	uint64_t limit = puller->source->rate_limit;
+	uint64_t now = clock_monotonic_usec();
+	uint64_t elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
+
+	if (limit == 0)
+		return true;
+	puller->allowance += (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
+	puller->allowance = MIN(puller->allowance, (int64_t)(limit / 10 + 1));
+	puller->allowance_usec = now;
+	return puller->allowance > 0;
+}
+
+static uint64_t allowance_deadline(const struct puller *puller)
+{
+	double debt = (double)-puller->allowance + 1;
+
+	return puller->allowance_usec +
+	       (uint64_t)(debt * (double)USEC_PER_SEC / (double)puller->source->rate_limit) +
+	       USEC_PER_MSEC;
+}
+
+/* Take the next item of the stream. 1: the feed may have one; 0: there is none; or the stream's
+ * error, which has been dealt with (0 too). */
+static int receive(struct puller *puller)
+{
+	const struct receiver *receiver = stream_receiver(puller->stream);
+	enum tls_want want = TLS_WANT_NOTHING;
+	const uint8_t *format_event;
+	struct received received;
+	size_t format_size;
+	struct error err;
+	int r;
+
+	if (puller->listening || !may_read(puller))
+		return 0;
+	r = stream_next(puller->stream, &received, &want, &err);
+	if (r == 0) {
+		listen_to_server(puller, want);
+		return 0;
+	}
+	if (r > 0) {
+		puller->allowance -= (int64_t)received.size;
+		format_size = receiver_format(receiver, &format_event);
+		r = feed_offer(puller->feed, &received, format_event, format_size, &err);
+	}
+	if (r < 0) {
+		stream_lost(puller, &err);
+		return 0;
+	}
+	return 1;
+}
+
+/* From the stream into the segment, until one of them blocks. */
+static int pump(struct puller *puller, struct error *err)
+{
+	int r = 1;
+
+	while (r > 0 && stream_is_open(puller->stream)) {
+		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
+		if (r < 0)
+			return r;
+		if (r > 0 && sink_step(puller->sink, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* A try that has come to last makes the next failure a first one. */
+static void note_success(struct puller *puller)
+{
+	if (puller->steady || !stream_is_open(puller->stream) ||
+	    !receiver_verified(stream_receiver(puller->stream)))
+		return;
+	puller->failure.sentence[0] = '\0';
+	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
+		return;
+	puller->steady = true;
+	retry_reset(&puller->retry);
+}
+
+/* --- turns ----------------------------------------------------------------------------------- */
+
+/* The keeper has said where to go on. */
+static int follow_keeper(struct puller *puller, struct error *err)
+{
+	struct attached attached;
+	bool let_go;
+	int r;
+
+	if (!sink_take_attached(puller->sink, &attached, &let_go))
+		return 0;
+	r = feed_attached(puller->feed, &attached, let_go, err);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		close_stream(puller);
+		puller->same_history = false;
+	}
+	puller->attached = true;
+	return 0;
+}
+
+/* An idle source's segment grows old too. */
+static void roll_if_old(struct puller *puller)
+{
+	enum segment_ended ended;
+
+	if (feed_has_item(puller->feed) || sink_holds_part(puller->sink))
+		return;
+	ended = sink_roll_due(puller->sink, 0);
+	if (ended)
+		sink_end(puller->sink, ended, NULL);
+}
+
+/* 1: the last segment is closed. */
+static int turn_stopping(struct puller *puller, struct error *err)
+{
+	if (!puller->stop_begun) {
+		puller->stop_begun = true;
+		puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
+		close_stream(puller);
+		if (sink_is_open(puller->sink))
+			sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
+		if (sink_step(puller->sink, err) < 0)
+			return err->code;
+	}
+	if (sink_is_closed(puller->sink))
+		return 1;
+	if (clock_monotonic_usec() < puller->stop_usec)
+		return 0;
+	return error_set(err, ERROR_UNAVAILABLE,
+			 "stopped before the open segment could be ended; the keeper ends it (%s)",
+			 sink_trouble(puller->sink) ? sink_trouble(puller->sink)->message
+						    : "the disk did not answer");
+}
+
+static bool connect_is_due(const struct puller *puller)
+{
+	return puller->attached && !stream_is_open(puller->stream) &&
+	       clock_monotonic_usec() >= puller->try_usec && sink_is_settled(puller->sink);
+}
+
+/* All that can be done without waiting. 1: we are done. */
+static int turn(struct puller *puller, struct error *err)
+{
+	int r = sink_step(puller->sink, err);
+
+	if (r == 0)
+		r = follow_keeper(puller, err);
+	if (r < 0)
+		return r;
+	if (puller->options.stopping())
+		return turn_stopping(puller, err);
+	if (is_silent(puller)) {
+		error_set(err, ERROR_CLOSED,
+			  "%s:%u has shown no sign of life for %" PRIu64 " ms: is the network cut?",
+			  server(puller)->host, (unsigned)server(puller)->port,
+			  silence_usec(puller) / USEC_PER_MSEC);
+		stream_lost(puller, err);
+	}
+	roll_if_old(puller);
+	if (connect_is_due(puller))
+		r = open_stream(puller, err);
+	if (r == 0)
+		r = pump(puller, err);
+	if (r < 0)
+		return r;
+	/* What was ended just now can begin to be written. */
+	r = sink_step(puller->sink, err);
+	if (r < 0)
+		return r;
+	note_success(puller);
+	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
+		  feed_byte_count(puller->feed));
+	tell_state(puller);
+	return 0;
+}
+
+static void set_timer(struct puller *puller)
+{
+	uint64_t deadline = sink_deadline(puller->sink);
+
+	if (puller->stop_begun)
+		deadline = MIN(deadline, puller->stop_usec);
+	else if (!stream_is_open(puller->stream) && puller->attached &&
+		 sink_is_settled(puller->sink))
+		deadline = MIN(deadline, puller->try_usec);
+	else if (stream_is_open(puller->stream) && puller->listening)
+		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
+	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
+		 !feed_has_item(puller->feed))
+		deadline = MIN(deadline, allowance_deadline(puller));
+	ring_timer(puller->options.ring, deadline == UINT64_MAX ? 0 : MAX(deadline, 1));
+}
+
+static int handle(struct puller *puller, const struct ring_event *event, struct error *err)
+{
+	if (event->kind == RING_APPENDED)
+		return sink_appended(puller->sink, event->tag, event->result, err);
+	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
+		puller->listening = false;
+	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)
+		sink_keeper_readable(puller->sink);
+	return 0;
+}
+
+int puller_run(struct puller *puller, struct error *err)
+{
+	struct ring_event events[16];
+	int count, r;
+
+	ring_poll_readable(puller->options.ring, puller->options.stop_fd, TAG_STOP);
+	for (;;) {
+		r = turn(puller, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		set_timer(puller);
+		count = ring_wait(puller->options.ring, events, ARRAY_LENGTH(events), err);
+		if (count < 0)
+			return count;
+		for (int i = 0; i < count; i++) {
+			r = handle(puller, &events[i], err);
+			if (r < 0)
+				return r;
+		}
+	}
+}

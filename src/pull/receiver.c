@@ -1,0 +1,402 @@
+#include "pull/receiver.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/units.h"
+#include "binlog/event.h"
+#include "binlog/format.h"
+#include "binlog/rotate.h"
+#include "binlog/transaction.h"
+
+#define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
+
+/*
+ * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), the last
+ * archived event again (AWAIT_REPEATED, unless the file begins here), then what is new; and from
+ * each further fake ROTATE on the same again, without a repetition.
+ */
+enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_REPEATED, AWAIT_EVENT };
+
+struct receiver {
+	enum expectation await;
+	struct place place; /* where the stream begins */
+	bool resumed;	    /* it begins within the file */
+	bool tracker_known; /* the tracker's state is that of the position */
+
+	char file[BINLOG_NAME_MAX + 1];
+	uint64_t position; /* of the next event of the file */
+	bool file_end;	   /* the last one was ROTATE or STOP */
+	char next_file[BINLOG_NAME_MAX + 1];
+
+	struct format format;
+	uint8_t format_event[FORMAT_EVENT_MAX];
+	size_t format_size; /* 0: none has come for this file on this stream */
+
+	struct transaction_tracker tracker;
+
+	/* The event at hand. What it would change is kept apart until it is whole and right. */
+	struct event_header header;
+	struct event_crc crc;
+	bool stored; /* it belongs to the file */
+	struct transaction_tracker next_tracker;
+	struct transaction_step step;
+
+	uint64_t source_position;
+};
+
+struct receiver *receiver_new(void)
+{
+	struct receiver *receiver = calloc(1, sizeof(*receiver));
+
+	ASSERT(receiver);
+	return receiver;
+}
+
+void receiver_free(struct receiver *receiver)
+{
+	free(receiver);
+}
+
+void receiver_start(struct receiver *receiver, const struct place *place, const char *file,
+		    bool same_history)
+{
+	receiver->await = AWAIT_ROTATE;
+	receiver->place = *place;
+	receiver->resumed = place->file[0] != '\0';
+	receiver->tracker_known = receiver->resumed && same_history;
+	snprintf(receiver->file, sizeof(receiver->file), "%s",
+		 receiver->resumed ? place->file : file);
+	receiver->position = receiver->resumed ? place->last_event_position : PLACE_FIRST_POSITION;
+	receiver->file_end = false;
+	receiver->next_file[0] = '\0';
+	receiver->format_size = 0;
+	receiver->source_position = 0;
+}
+
+const char *receiver_file(const struct receiver *receiver)
+{
+	return receiver->file;
+}
+
+uint64_t receiver_position(const struct receiver *receiver)
+{
+	return receiver->position;
+}
+
+bool receiver_verified(const struct receiver *receiver)
+{
+	return receiver->await == AWAIT_EVENT;
+}
+
+size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes)
+{
+	*ret_bytes = receiver->format_event;
+	return receiver->format_size;
+}
+
+uint64_t receiver_source_position(const struct receiver *receiver)
+{
+	return receiver->source_position;
+}
+
+/* --- what is not of the file ----------------------------------------------------------------- */
+
+/* The first one confirms what was asked for; a later one says that the file has ended. */
+static int take_fake_rotate(struct receiver *receiver, const struct packet_item *item,
+			    struct received *received, struct error *err)
+{
+	struct rotate rotate;
+	int r = rotate_decode(item->bytes, item->size, ROTATE_CRC_PROBE, &rotate, err);
+
+	if (r < 0)
+		return r;
+	if (receiver->await == AWAIT_ROTATE) {
+		if (strcmp(rotate.file, receiver->file) != 0 ||
+		    rotate.position != receiver->position)
+			return error_set(err, ERROR_DEFECT,
+					 "%s:%" PRIu64 " was asked for, the server begins with "
+					 "%s:%" PRIu64,
+					 receiver->file, receiver->position, rotate.file,
+					 rotate.position);
+		receiver->await = AWAIT_FORMAT;
+		return 0;
+	}
+	if (strcmp(rotate.file, receiver->file) == 0 && rotate.position == receiver->position)
+		return 0;
+	if (receiver->await == AWAIT_FORMAT && !receiver->resumed)
+		return error_set(err, ERROR_DEFECT, "the server sends no event of %s",
+				 receiver->file);
+	if (receiver->await != AWAIT_EVENT)
+		return error_set(err, ERROR_REFUSED,
+				 "%s of the server ends before %" PRIu64 ", where an archived "
+				 "event stands: the server's binlog is not the one archived",
+				 receiver->file, receiver->position);
+	if (rotate.position != PLACE_FIRST_POSITION || strcmp(rotate.file, receiver->file) == 0)
+		return error_set(err, ERROR_DEFECT,
+				 "behind %s:%" PRIu64 " the server goes on with %s:%" PRIu64,
+				 receiver->file, receiver->position, rotate.file, rotate.position);
+	if (receiver->next_file[0] && strcmp(receiver->next_file, rotate.file) != 0)
+		return error_set(err, ERROR_REFUSED,
+				 "%s says that %s follows, but the server goes on with %s: its "
+				 "history was changed",
+				 receiver->file, receiver->next_file, rotate.file);
+	memcpy(receiver->file, rotate.file, sizeof(receiver->file));
+	receiver->position = PLACE_FIRST_POSITION;
+	receiver->await = AWAIT_FORMAT;
+	receiver->resumed = false;
+	receiver->tracker_known = false;
+	receiver->file_end = false;
+	receiver->next_file[0] = '\0';
+	receiver->format_size = 0;
+	received->kind = RECEIVED_FILE;
+	received->next_file = receiver->file;
+	return 0;
+}
+
+/* Only a hint: the position counts if it is about the file at hand and within 4 GiB. */
+static void take_heartbeat(struct receiver *receiver, const struct packet_item *item)
+{
+	size_t length = strlen(receiver->file);
+
+	if (item->size < EVENT_HEADER_SIZE + length ||
+	    item->size > EVENT_HEADER_SIZE + HEARTBEAT_BODY_MAX ||
+	    memcmp(item->bytes + EVENT_HEADER_SIZE, receiver->file, length) != 0)
+		return;
+	receiver->source_position = receiver->header.log_pos;
+}
+
+/* The FORMAT_DESCRIPTION says how to read the rest, repeated or not. */
+static int take_format(struct receiver *receiver, const struct packet_item *item, struct error *err)
+{
+	struct format format;
+	int r;
+
+	if (item->kind != PACKET_EVENT)
+		return error_set(err, ERROR_DEFECT, "FORMAT_DESCRIPTION is too long");
+	r = event_crc_check_whole(item->bytes, item->size, err);
+	if (r == 0)
+		r = format_decode(item->bytes, item->size, &format, err);
+	if (r < 0)
+		return error_prefix(err, "the beginning of %s", receiver->file);
+	if (format.checksum != FORMAT_CHECKSUM_CRC32)
+		return error_set(
+			err, ERROR_REFUSED,
+			"%s was written with binlog_checksum=NONE: damage on the way could "
+			"not be seen; begin with a later file (start = FILE)",
+			receiver->file);
+	receiver->format = format;
+	memcpy(receiver->format_event, item->bytes, item->size);
+	receiver->format_size = item->size;
+	if (!receiver->resumed)
+		transaction_init(&receiver->tracker, &receiver->format);
+	else if (!receiver->tracker_known)
+		transaction_resume(&receiver->tracker, &receiver->format, false);
+	receiver->await = receiver->resumed ? AWAIT_REPEATED : AWAIT_EVENT;
+	return 0;
+}
+
+/* --- what is --------------------------------------------------------------------------------- */
+
+static int check_position(const struct receiver *receiver, struct error *err)
+{
+	const struct event_header *header = &receiver->header;
+	uint64_t end;
+
+	if (receiver->file_end)
+		return error_set(err, ERROR_DEFECT,
+				 "%s:%" PRIu64 ": an event (%s) behind the end of the file",
+				 receiver->file, receiver->position, event_type_name(header->type));
+	if (checked_add(receiver->position, (uint64_t)header->length, &end) || end > INT64_MAX)
+		return error_set(err, ERROR_DEFECT, "%s:%" PRIu64 ": no position of a file",
+				 receiver->file, receiver->position);
+	if (header->log_pos != 0 && header->log_pos != (uint32_t)end)
+		return error_set(err, ERROR_DEFECT,
+				 "%s:%" PRIu64 ": the event (%s) says that it ends at %u, not at "
+				 "%" PRIu64 ": bytes are missing before it",
+				 receiver->file, receiver->position, event_type_name(header->type),
+				 header->log_pos, end);
+	if ((header->type == EVENT_FORMAT_DESCRIPTION) !=
+	    (receiver->position == PLACE_FIRST_POSITION))
+		return error_set(err, ERROR_DEFECT, "%s:%" PRIu64 ": %s stands there",
+				 receiver->file, receiver->position, event_type_name(header->type));
+	return 0;
+}
+
+static int not_the_archived(const struct receiver *receiver, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_REFUSED,
+			 "%s:%" PRIu64 ": the server has an event whose %s differs from the "
+			 "archived one's (which ends at %" PRIu64 ", CRC %08x): its binlog is not "
+			 "the one archived, because it was reset or restored to an earlier state; "
+			 "nothing is overwritten. Do: begin a new source for the new history",
+			 receiver->file, receiver->place.last_event_position, what,
+			 receiver->place.position, receiver->place.last_event_crc);
+}
+
+/* The first bytes of an event of the file. */
+static int begin_event(struct receiver *receiver, const struct packet_item *item, struct error *err)
+{
+	int r;
+
+	if (receiver->await == AWAIT_REPEATED &&
+	    receiver->header.length !=
+		    receiver->place.position - receiver->place.last_event_position)
+		return not_the_archived(receiver, "length", err);
+	r = check_position(receiver, err);
+	if (r == 0)
+		r = event_crc_init(&receiver->crc, receiver->header.length, err);
+	if (r < 0)
+		return r;
+	receiver->next_tracker = receiver->tracker;
+	transaction_feed(&receiver->next_tracker, &receiver->header, item->bytes,
+			 MIN(item->size, (size_t)TRANSACTION_PREFIX_SIZE), &receiver->step);
+	return 0;
+}
+
+static void describe_event(const struct receiver *receiver, struct segment_event *event)
+{
+	const struct transaction_step *step = &receiver->step;
+
+	*event = (struct segment_event){
+		.position = receiver->position,
+		.length = receiver->header.length,
+		.crc = event_crc_stored(&receiver->crc),
+		.time_usec = receiver->header.timestamp * USEC_PER_SEC,
+		.transaction_end = step->ends,
+	};
+	if (!step->ends)
+		return;
+	event->transaction_usec = step->timestamp * USEC_PER_SEC;
+	if (step->gtid_is_known) {
+		event->gtid_group = step->gtid.group.bytes;
+		event->gtid_group_size = step->gtid.group.size;
+		event->gtid_sequence = step->gtid.sequence;
+	}
+}
+
+/* ROTATE names the next file; only now is its CRC known to be right. */
+static int take_file_end(struct receiver *receiver, const struct packet_item *item,
+			 struct error *err)
+{
+	struct rotate rotate;
+	int r;
+
+	receiver->file_end = true;
+	if (receiver->header.type != EVENT_ROTATE)
+		return 0;
+	if (!item->first)
+		return error_set(err, ERROR_DEFECT, "ROTATE is too long");
+	r = rotate_decode(item->bytes, item->size, ROTATE_CRC_PRESENT, &rotate, err);
+	if (r < 0)
+		return r;
+	memcpy(receiver->next_file, rotate.file, sizeof(receiver->next_file));
+	return 0;
+}
+
+/* The last byte has come: the event is right, or an error; then it counts. */
+static int end_event(struct receiver *receiver, const struct packet_item *item,
+		     struct received *received, struct error *err)
+{
+	bool repeated = receiver->await == AWAIT_REPEATED;
+	int r = event_crc_check(&receiver->crc, err);
+
+	if (r < 0)
+		return error_prefix(err, "%s:%" PRIu64, receiver->file, receiver->position);
+	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
+		return not_the_archived(receiver, "CRC", err);
+	if (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP) {
+		r = take_file_end(receiver, item, err);
+		if (r < 0)
+			return r;
+	}
+	describe_event(receiver, &received->event);
+	received->file_end = receiver->file_end;
+	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
+	receiver->position += receiver->header.length;
+	/* Of a transaction that the puller followed itself, the end has been seen already. */
+	if (!repeated || !receiver->tracker_known)
+		receiver->tracker = receiver->next_tracker;
+	if (repeated) {
+		receiver->tracker_known = true;
+		receiver->await = AWAIT_EVENT;
+		/* A segment said that the file ends here: nothing more may come in it. */
+		receiver->file_end |= receiver->place.closed;
+		if (receiver->place.next_file[0])
+			memcpy(receiver->next_file, receiver->place.next_file,
+			       sizeof(receiver->next_file));
+	}
+	return 0;
+}
+
+static int take_stored(struct receiver *receiver, const struct packet_item *item,
+		       struct received *received, struct error *err)
+{
+	bool repeated = receiver->await == AWAIT_REPEATED;
+	int r = item->first ? begin_event(receiver, item, err) : 0;
+
+	if (r < 0)
+		return r;
+	event_crc_update(&receiver->crc, item->bytes, item->size);
+	*received = (struct received){
+		.kind = repeated ? RECEIVED_NOTHING : RECEIVED_EVENT,
+		.type = receiver->header.type,
+		.bytes = item->bytes,
+		.size = item->size,
+		.first = item->first,
+		.last = item->last,
+		.position = receiver->position,
+		.length = receiver->header.length,
+	};
+	return item->last ? end_event(receiver, item, received, err) : 0;
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+static int take_first(struct receiver *receiver, const struct packet_item *item,
+		      struct received *received, struct error *err)
+{
+	const struct event_header *header = &receiver->header;
+	bool fake_rotate = header->type == EVENT_ROTATE && (header->flags & EVENT_FLAG_ARTIFICIAL);
+
+	if (fake_rotate && item->kind != PACKET_EVENT)
+		return error_set(err, ERROR_DEFECT, "ROTATE is too long");
+	if (fake_rotate)
+		return take_fake_rotate(receiver, item, received, err);
+	if (receiver->await == AWAIT_ROTATE ||
+	    (receiver->await == AWAIT_FORMAT && header->type != EVENT_FORMAT_DESCRIPTION &&
+	     event_is_stored(header, true)))
+		return error_set(err, ERROR_DEFECT, "the server sends %s where %s is due",
+				 event_type_name(header->type),
+				 receiver->await == AWAIT_ROTATE ? "ROTATE" : "FORMAT_DESCRIPTION");
+	if (header->type == EVENT_FORMAT_DESCRIPTION && receiver->await == AWAIT_FORMAT) {
+		int r = take_format(receiver, item, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (receiver->stored)
+		return take_stored(receiver, item, received, err);
+	if (header->type == EVENT_HEARTBEAT && item->kind == PACKET_EVENT)
+		take_heartbeat(receiver, item);
+	return 0;
+}
+
+int receiver_take(struct receiver *receiver, const struct packet_item *item,
+		  struct received *ret_received, struct error *err)
+{
+	int r;
+
+	ASSERT(item->kind == PACKET_EVENT || item->kind == PACKET_PIECE);
+	*ret_received = (struct received){.kind = RECEIVED_NOTHING};
+	if (!item->first)
+		return receiver->stored ? take_stored(receiver, item, ret_received, err) : 0;
+	r = event_header_decode(item->bytes, item->size, &receiver->header, err);
+	if (r < 0)
+		return r;
+	receiver->stored = event_is_stored(&receiver->header,
+					   receiver->resumed && receiver->await != AWAIT_EVENT);
+	return take_first(receiver, item, ret_received, err);
+}

@@ -1,0 +1,74 @@
+/*
+ * What the events of a dump are: which belong to the binlog file, where in it they stand, and
+ * whether they are what they must be. Nothing is trusted: CRC, position (counted here, in 64 bits;
+ * log_pos is only compared), the repetition of the last archived event, the names of files.
+ *
+ * Owns: plain state, allocated once. Borrows the bytes of an item until the next one.
+ * Threads: one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "pull/packet.h"
+#include "pull/place.h"
+#include "volume/writer.h"
+
+enum received_kind {
+	RECEIVED_NOTHING, /* made for the stream, or archived already */
+	RECEIVED_EVENT,	  /* bytes of the file: a whole event, or a part of a large one */
+	RECEIVED_FILE,	  /* the events to come are of another file: @next_file */
+};
+
+struct received {
+	enum received_kind kind;
+	uint8_t type; /* enum event_type */
+	const uint8_t *bytes;
+	size_t size;
+	bool first, last;	    /* of the event; a whole one is both */
+	bool file_end;		    /* a ROTATE or STOP: nothing follows in this file */
+	uint64_t position;	    /* of the event's first byte */
+	uint64_t length;	    /* of the event */
+	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
+	struct segment_event event; /* with @last: for segment_writer_event_end() */
+};
+
+struct receiver;
+
+struct receiver *receiver_new(void);
+void receiver_free(struct receiver *receiver);
+DEFINE_CLEANUP(receiver_free, struct receiver *);
+
+/*
+ * A stream begins. With a place that is not empty it must begin with the place's last event;
+ * otherwise with the first event of @file. What was received of an event that had not ended is
+ * forgotten. @same_history: the place is the one that this receiver reached itself, and what it
+ * knows of the transaction at hand still holds.
+ */
+void receiver_start(struct receiver *receiver, const struct place *place, const char *file,
+		    bool same_history);
+
+/*
+ * Look at the next item. ERROR_DEFECT: damaged, or no binlog: a fresh connection may bring it
+ * right. ERROR_REFUSED: the server's binlog is not the one that is archived, or one that is not
+ * archived. After an error only receiver_start() may follow.
+ */
+int receiver_take(struct receiver *receiver, const struct packet_item *item,
+		  struct received *ret_received, struct error *err) MUST_CHECK;
+
+/* Where the stream stands: the file, and the end of the last whole event. */
+const char *receiver_file(const struct receiver *receiver);
+uint64_t receiver_position(const struct receiver *receiver);
+
+/* The last archived event has come again and is the same: what follows is new. */
+bool receiver_verified(const struct receiver *receiver);
+
+/* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
+size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);
+
+/* Where the server is in its current file, as its last heartbeat said; 0 if it did not. */
+uint64_t receiver_source_position(const struct receiver *receiver);

@@ -1,0 +1,240 @@
+#include "pull/stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "pull/connection.h"
+#include "pull/packet.h"
+
+#define UUID_SIZE      16
+#define UUID_TEXT_SIZE 37
+
+/* Numbers of server errors that end a dump. MariaDB and MySQL: mysqld_error.h. */
+#define SERVER_FATAL_READING_BINLOG 1236
+#define SERVER_SLAVE_SAME_ID	    4052 /* MariaDB only */
+
+struct stream {
+	const struct config_source *source;
+	struct connection *connection; /* NULL: closed */
+	struct tls_stream *tls;
+	struct packet_reader *reader;
+	struct receiver *receiver;
+	struct server_facts facts;
+	struct session session;
+	uint64_t position; /* that was asked for */
+};
+
+struct stream *stream_new(const struct config_source *source)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	ASSERT(stream);
+	stream->source = source;
+	stream->reader = packet_reader_new();
+	stream->receiver = receiver_new();
+	return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+	if (!stream)
+		return;
+	stream_close(stream);
+	packet_reader_free(stream->reader);
+	receiver_free(stream->receiver);
+	free(stream);
+}
+
+void stream_close(struct stream *stream)
+{
+	tls_stream_free(TAKE(stream->tls));
+	connection_free(TAKE(stream->connection));
+}
+
+bool stream_is_open(const struct stream *stream)
+{
+	return stream->connection != NULL;
+}
+
+int stream_fd(const struct stream *stream)
+{
+	return connection_fd(stream->connection);
+}
+
+const struct identity *stream_identity(const struct stream *stream)
+{
+	return &stream->facts.identity;
+}
+
+const struct session *stream_session(const struct stream *stream)
+{
+	return &stream->session;
+}
+
+const struct receiver *stream_receiver(const struct stream *stream)
+{
+	return stream->receiver;
+}
+
+bool stream_heard(struct stream *stream)
+{
+	return packet_reader_heard(stream->reader);
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* A random UUID (RFC 4122, version 4): names the connection in the server's tables. */
+static void make_id(char text[static UUID_TEXT_SIZE])
+{
+	uint8_t bytes[UUID_SIZE];
+	char hex[HEX_SIZE(UUID_SIZE)];
+
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+	hex_encode(bytes, sizeof(bytes), hex);
+	snprintf(text, UUID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+		 hex + 16, hex + 20);
+}
+
+static int check_identity(const struct stream *stream, const struct stream_request *request,
+			  struct error *err)
+{
+	char here[IDENTITY_TEXT_SIZE], archived_text[IDENTITY_TEXT_SIZE];
+	struct identity archived;
+	int r;
+
+	if (!request->identity)
+		return 0;
+	r = identity_decode(request->identity, &archived, err);
+	if (r < 0)
+		return error_prefix(err, "the archive");
+	if (identity_same(&archived, &stream->facts.identity))
+		return 0;
+	identity_describe(&stream->facts.identity, here);
+	identity_describe(&archived, archived_text);
+	return error_set(err, ERROR_REFUSED,
+			 "%s:%u is %s, but what is archived came from %s, and another server's "
+			 "binlog cannot follow it. Do: correct `servers`, or begin a new source",
+			 request->server->host, (unsigned)request->server->port, here,
+			 archived_text);
+}
+
+static const char *choose_file(const struct stream *stream, const struct place *place)
+{
+	const char *start = stream->source->start;
+
+	if (place->file[0])
+		return place->file;
+	if (strcmp(start, "oldest") == 0)
+		return stream->facts.first_file;
+	if (strcmp(start, "now") == 0)
+		return stream->facts.last_file;
+	return start;
+}
+
+static int begin_dump(struct stream *stream, const struct stream_request *request, const char *id,
+		      struct error *err)
+{
+	const struct place *place = request->place;
+	const char *file = choose_file(stream, place);
+	int r;
+
+	stream->position = place->file[0] ? place->last_event_position : PLACE_FIRST_POSITION;
+	r = handshake_dump(stream->connection, stream->source, &stream->facts, id, file,
+			   stream->position, &stream->session, err);
+	if (r == 0)
+		r = connection_tls(stream->connection, &stream->tls, err);
+	if (r < 0)
+		return r;
+	packet_reader_start(stream->reader, stream->tls);
+	receiver_start(stream->receiver, place, file, request->same_history);
+	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file", LOG_TEXT(file),
+		 "position", LOG_NUMBER(stream->position), LOG_END);
+	return 0;
+}
+
+int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
+{
+	char id[UUID_TEXT_SIZE];
+	int r;
+
+	ASSERT(!stream->connection);
+	make_id(id);
+	r = connection_open(stream->source, request->server, id, &stream->connection, err);
+	if (r < 0)
+		return r;
+	r = preflight_check(stream->connection, stream->source, &stream->facts, err);
+	if (r < 0)
+		error_prefix(err, "%s:%u", request->server->host, (unsigned)request->server->port);
+	if (r == 0)
+		r = check_identity(stream, request, err);
+	if (r == 0)
+		r = begin_dump(stream, request, id, err);
+	if (r < 0)
+		stream_close(stream);
+	return r;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* The servers' texts name what they could not do; what it means for an archive is said here. */
+static int server_error(const struct stream *stream, unsigned number, struct error *err)
+{
+	const char *file = receiver_file(stream->receiver);
+	char text[ERROR_MESSAGE_SIZE];
+
+	snprintf(text, sizeof(text), "%s", err->message);
+	if (number == SERVER_SLAVE_SAME_ID || strstr(text, "same server_uuid/server_id") ||
+	    strstr(text, "same server id"))
+		return error_set(err, ERROR_REFUSED,
+				 "server-id %u is used by another replica of this server: give "
+				 "each its own (%.400s)",
+				 stream->source->server_id, text);
+	if (number != SERVER_FATAL_READING_BINLOG)
+		return err->code;
+	if (strstr(text, "Could not find first log file"))
+		return error_set(
+			err, ERROR_REFUSED,
+			"the server does not have %s (any more): if it was purged, what it "
+			"held behind %" PRIu64 " is lost to the archive. Do: correct "
+			"`start`, or bring the file back, or begin a new source (%.300s)",
+			file, stream->position, text);
+	if (strcasestr(text, "impossible position") || strcasestr(text, "position > file size"))
+		return error_set(
+			err, ERROR_REFUSED,
+			"%s of the server ends before %" PRIu64 ", where an archived event "
+			"stands: the server lost its tail in a crash (sync_binlog is not 1), "
+			"or was reset. Nothing is overwritten. Do: begin a new source for "
+			"its new history (%.300s)",
+			file, stream->position, text);
+	if (strstr(text, "max_allowed_packet"))
+		return error_set(err, ERROR_REFUSED,
+				 "no event of the server's %s begins at %" PRIu64 ", where an "
+				 "archived one stands: its binlog is not the one archived. Nothing "
+				 "is overwritten. Do: begin a new source (%.300s)",
+				 file, stream->position, text);
+	return err->code;
+}
+
+int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
+		struct error *err)
+{
+	struct packet_item item;
+	unsigned number;
+	int r;
+
+	r = packet_reader_next(stream->reader, &item, &number, err);
+	if (r < 0)
+		return number ? server_error(stream, number, err) : r;
+	if (item.kind == PACKET_NOTHING) {
+		*ret_want = item.want;
+		return 0;
+	}
+	r = receiver_take(stream->receiver, &item, ret_received, err);
+	return r < 0 ? r : 1;
+}

@@ -1,0 +1,55 @@
+/*
+ * One dump, from connecting to its end: TLS, login, pre-flight, handshake, then received items.
+ *
+ * Owns: the connection, packet reader (4 MiB) and receiver, which live on between streams. Threads:
+ * one. stream_open() blocks, with time-outs; nothing else does. Allocates nothing for an event.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "pull/handshake.h"
+#include "pull/place.h"
+#include "pull/receiver.h"
+
+struct stream;
+
+struct stream *stream_new(const struct config_source *source);
+void stream_free(struct stream *stream);
+DEFINE_CLEANUP(stream_free, struct stream *);
+
+/*
+ * Connect to @server and ask for what follows @place, or, if that is empty, for the file that
+ * `start` means. @identity: of the server that the archived bytes came from, NULL if there are
+ * none. ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must.
+ */
+struct stream_request {
+	const struct config_server *server;
+	const struct place *place;
+	const uint8_t *identity;
+	bool same_history; /* as receiver_start() */
+};
+int stream_open(struct stream *stream, const struct stream_request *request,
+		struct error *err) MUST_CHECK;
+void stream_close(struct stream *stream);
+bool stream_is_open(const struct stream *stream);
+
+/* Of the open stream. */
+int stream_fd(const struct stream *stream);
+const struct identity *stream_identity(const struct stream *stream);
+const struct session *stream_session(const struct stream *stream);
+const struct receiver *stream_receiver(const struct stream *stream);
+
+/*
+ * The next item: 1, or 0 when the descriptor must become readable or writable first. Errors end the
+ * stream: ERROR_CLOSED (connect again), ERROR_DEFECT (damaged: a fresh connection may bring it
+ * right), ERROR_REFUSED (the server said no, or its binlog is not the one archived).
+ */
+int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
+		struct error *err) MUST_CHECK;
+
+/* Has anything arrived since the last call? */
+bool stream_heard(struct stream *stream);
