@@ -1,7 +1,9 @@
 #include "keeper/export.h"
 #include "keeper/operator.h"
+#include "keeper/status.h"
 
 const struct operator_verb operator_verbs[] = {
+	{"status", OPERATOR_READS, status_answer},
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},
