@@ -10,6 +10,7 @@
 #define COMMANDS(VERB) \
 	VERB(init) \
 	VERB(run) \
+	VERB(status) \
 	VERB(list) \
 	VERB(verify) \
 	VERB(version) \
