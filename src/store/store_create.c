@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <uuid/uuid.h>
 
@@ -56,6 +58,21 @@ static int check_empty(const struct store_volume *volume, bool *ret_identity, st
 	return 0;
 }
 
+/* One in memory has the flags as well, and forgets them with all the rest. */
+static int refuse_memory(const struct store_volume *volume, struct error *err)
+{
+	struct statfs info;
+
+	if (fstatfs(volume->root_fd, &info) < 0)
+		return error_set_errno(err, ERROR_IO, errno, "'%s'", volume->path);
+	if (info.f_type != TMPFS_MAGIC && info.f_type != RAMFS_MAGIC)
+		return 0;
+	return error_set(err, ERROR_USAGE,
+			 "'%s' lies in memory and is gone at the next start: use ext4 or XFS, or, "
+			 "to try it out, set worm = advisory",
+			 volume->path);
+}
+
 /* Can this file system be made to refuse changes, by this process? */
 static int probe_flags(const struct store_volume *volume, struct error *err)
 {
@@ -68,6 +85,8 @@ static int probe_flags(const struct store_volume *volume, struct error *err)
 			err, ERROR_USAGE,
 			"worm = required needs CAP_LINUX_IMMUTABLE, which this process has "
 			"not: run init as root, or set worm = advisory");
+	if (refuse_memory(volume, err) < 0)
+		return err->code;
 	fd = openat(volume->root_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set_errno(err, ERROR_USAGE, errno,
