@@ -32,10 +32,14 @@ class VerbError(RuntimeError):
 
 
 class Vault:
-    """One archive on `volume` (an existing, empty directory) for `sources` (name: server)."""
+    """One archive on `volume` (an existing, empty directory) for `sources` (name: server).
+
+    `options` are further keys of [archive], `defaults` of [defaults]; a change of `worm` or
+    `defaults` counts from the next write_configuration() and start.
+    """
 
     def __init__(self, scratch, token, authority, volume, sources, name="vault01",
-                 worm="advisory", password="lab-only", server_ids=None, **options):
+                 worm="advisory", password="lab-only", server_ids=None, defaults=None, **options):
         self.scratch, self.token, self.authority = scratch, token, authority
         self.volume, self.sources, self.name, self.worm = Path(volume), dict(sources), name, worm
         self.directory = scratch.directory(name)
@@ -45,6 +49,7 @@ class Vault:
         self.hsm_state = self.directory / "hsm"
         self.credential = self.directory / "password"
         self._server_ids = server_ids or {}
+        self.defaults = {"heartbeat": "1s", **(defaults or {})}
         self._password = password
         self.options = {"frame-delay": "20ms", "segment-size": "32M", "reserve": "64M", **options}
         self._process = None
@@ -67,7 +72,8 @@ class Vault:
                  f"[export]\npath = {self.export}\n\n"
                  f"[defaults]\nuser = binvault\ncredential = file:{self.credential}\n"
                  f"tls-ca = {self.authority.certificate}\ntls-certificate = {client.certificate}\n"
-                 f"tls-key = {client.key}\nheartbeat = 1s\n"]
+                 f"tls-key = {client.key}\n",
+                 *(f"{key} = {value}\n" for key, value in self.defaults.items())]
         for number, (name, server) in enumerate(self.sources.items()):
             server_id = self._server_ids.get(name, 990017 + number)
             lines.append(f"\n[source {name}]\nservers = {server.host}:{server.port}\n"
@@ -81,14 +87,12 @@ class Vault:
             return
         shutil.chown(self.credential, "binvault-pull")
         shutil.chown(self.authority.client.key, "binvault-pull")
+        self.token.give_to("binvault-hsm")
 
     # -- life --------------------------------------------------------------------------------------
     def init(self):
         """`binvault init`; returns what it printed."""
-        output = self.verb("init")
-        if self.privileged:
-            self.token.give_to("binvault-hsm")
-        return output
+        return self.verb("init")
 
     def start(self):
         """`binvault run`, in the background."""
@@ -158,6 +162,26 @@ class Vault:
         return next((entry for entry in self.status().get("sources", [])
                      if entry.get("name") == source), {})
 
+    @staticmethod
+    def segments(listing):
+        """The sealed segments in what `binvault list --output=json` printed."""
+        return [segment for source in json.loads(listing)["sources"]
+                for segment in source["segments"]]
+
+    def pending(self, source):
+        """Segments that are neither sealed nor being written, as the status names them."""
+        return [segment for segment in self.source_status(source).get("segments", [])
+                if segment["state"] != "writing"]
+
+    def alarms(self):
+        """{name: sentence} of the alarms in the status."""
+        return {alarm["name"]: alarm["sentence"] for alarm in self.status().get("alarms", [])}
+
+    def unsigned(self):
+        """How many leaves no checkpoint covers; None while the keeper does not answer."""
+        keys = self.status().get("keys")
+        return int(keys["unsigned"]) if keys else None
+
     # -- waiting -----------------------------------------------------------------------------------
     def wait_covered(self, source, server, timeout=60):
         """Wait until everything that `server` has written up to now is durable in the vault."""
@@ -173,18 +197,18 @@ class Vault:
             f"{source} is covered up to {name}:{size}; status: {self.source_status(source)}; the "
             f"end of the log:\n{self.tail()}"), interval=0.1)
 
-    def wait_sealed(self, source, file, timeout=60):
-        """Wait until the binlog file `file` is archived whole and sealed."""
-        def sealed():
+    def wait_sealed(self, source, *files, timeout=60):
+        """Wait until these binlog files are archived whole and sealed, and nothing is pending."""
+        def missing():
             result = self.run_verb("list", source, "--output=json")
-            if result.returncode != 0:
-                return False
-            segments = [entry for entry in json.loads(result.stdout).get("segments", [])
-                        if entry.get("file") == file]
-            return any(entry.get("ended") == "rotate" for entry in segments)
+            if result.returncode not in (0, 6):
+                return set(files)
+            return set(files) - {segment["file"] for segment in self.segments(result.stdout)
+                                 if segment["file_complete"]}
 
-        processes.wait_until(sealed, timeout, lambda: (
-            f"{file} of {source} is sealed; the end of the log:\n{self.tail()}"), interval=0.2)
+        processes.wait_until(lambda: not missing() and not self.pending(source), timeout, lambda: (
+            f"{sorted(missing())} of {source} are sealed and nothing is pending: "
+            f"{self.source_status(source)}; the end of the log:\n{self.tail()}"), interval=0.2)
 
 
 def _number(binlog):

@@ -1,0 +1,151 @@
+"""Rounds of SIGKILL at random moments under load, and what must hold after them.
+
+One server, one vault, traffic all the time. Each round waits a random moment, kills one or several
+of puller, keeper, HSM service, exporter (while a restore runs), server, or everything at once, and
+lets them go on. After every `stride` rounds and at the end `inspect` asks for the evidence: every
+finished file byte-identical to the server's own, no gap, archive verified with and without keys, no
+(segment id, nonce) pair twice in any file, torn tails included.
+
+The moments and victims depend on the seed alone; what the processes were doing at that moment does
+not, so a round cannot be repeated exactly.
+
+Owns: nothing beyond the scratch that is given. Threads: one, beside the traffic's.
+"""
+
+import json
+import random
+import shutil
+import threading
+import time
+
+from . import evidence
+from .loopfs import LoopFileSystem, available
+from .mariadb import MariaDB
+from .pki import Authority
+from .scratch import Scratch
+from .token import Token
+from .traffic import Traffic
+from .vault import Vault, VerbError
+
+MEBIBYTE = 1 << 20
+SOURCE = "orders"
+VICTIMS = {
+    "puller": 5, "keeper": 5, "hsm": 3, "export": 2, "server": 2, "puller and keeper": 3,
+    "everything": 2,
+}
+DAEMON = {"puller": "binvault-pull", "keeper": "binvault-keeper", "hsm": "binvault-hsm",
+          "export": "binvault-export"}
+
+
+class Campaign:
+    """`rounds` rounds, or as many as fit `seconds`. Raises at the first broken promise."""
+
+    def __init__(self, scratch: Scratch, seed=1, rounds=None, seconds=None, stride=20, report=print,
+                 largest=4 * MEBIBYTE):
+        self.random = random.Random(seed)
+        self.seed, self.rounds, self.seconds, self.stride = seed, rounds, seconds, stride
+        self.report, self.scratch = report, scratch
+        self.done, self.kills, self.inspections = 0, dict.fromkeys(VICTIMS, 0), 0
+        self.files = self.bytes = self.frames = 0
+        self._checked = set()
+        authority = Authority(scratch.directory("pki"))
+        self.server = MariaDB(scratch, authority, binlog_size=16 * MEBIBYTE)
+        self.server.start()
+        self.server.create_archive_user()
+        enforced, _ = available("xfs")
+        volume = (LoopFileSystem(scratch, "volume", "xfs", size=16 << 30).path if enforced
+                  else scratch.directory("volume"))
+        self.vault = Vault(scratch, Token(scratch.directory("token")), authority, volume,
+                           {SOURCE: self.server}, worm="required" if enforced else "advisory",
+                           **{"segment-size": "8M", "segment-age": "5s"})
+        self.vault.init()
+        self.vault.start()
+        self._traffic = None
+        self._largest = largest
+
+    def run(self):
+        begin = time.monotonic()
+        while not self._over(begin):
+            self._start_traffic()
+            for _ in range(self.stride):
+                if self._over(begin):
+                    break
+                self._round()
+            self._traffic.stop()
+            self.inspect()
+
+    def _over(self, begin):
+        if self.rounds is not None:
+            return self.done >= self.rounds
+        return time.monotonic() - begin >= self.seconds
+
+    def _start_traffic(self):
+        self._traffic = Traffic(self.server, seed=self.random.randrange(1 << 30), clients=2,
+                                largest=self._largest, survive=True, rotation_interval=2.0,
+                                database=f"round{self.done}", xa=False)
+        self._traffic.start()
+
+    def _round(self):
+        victim = self.random.choices(list(VICTIMS), VICTIMS.values())[0]
+        time.sleep(self.random.uniform(0.05, 1.5))
+        self.kills[victim] += 1
+        self.done += 1
+        if victim == "everything":
+            self.vault.kill9()
+            self.vault.start()
+        elif victim == "server":
+            self.server.kill9()
+            time.sleep(self.random.uniform(0, 0.5))
+            self.server.start()
+        elif victim == "export":
+            self._kill_export()
+        else:
+            for part in victim.split(" and "):
+                self.vault.kill(DAEMON[part])
+                time.sleep(self.random.choice([0, 0, 0.01, 0.1]))
+        if self._traffic.failed():
+            self._traffic.stop()
+            raise RuntimeError("the traffic has failed")
+
+    def _kill_export(self):
+        """Kill the exporter of a running restore: nothing may be left under a final name."""
+        name = f"killed{self.done}"
+        restore = threading.Thread(target=self.vault.run_verb,
+                                   args=("restore", SOURCE, "--to", name))
+        restore.start()
+        end = time.monotonic() + 3
+        while time.monotonic() < end and not self.vault.kill(DAEMON["export"]):
+            time.sleep(0.002)
+        restore.join()
+        if (self.vault.export / name).exists() and not (
+                self.vault.export / name / "SHA256SUMS").exists():
+            raise AssertionError(f"a killed restore left {name} under its final name")
+        shutil.rmtree(self.vault.export / name, ignore_errors=True)
+
+    def inspect(self):
+        """Everything that must hold, held now."""
+        self.inspections += 1
+        self.server.rotate()
+        names = self.server.closed_binlogs()
+        self.vault.wait_covered(SOURCE, self.server, timeout=120)
+        self.vault.wait_sealed(SOURCE, *names, timeout=120)
+        self.vault.verb("verify")
+        self.vault.verb("verify", "--decrypt")
+        name = f"inspection{self.inspections}"
+        self.vault.verb("restore", SOURCE, "--to", name)
+        self.bytes = evidence.compare_restore(self.server, self.vault.export / name, names)
+        self.files = len(names)
+        shutil.rmtree(self.vault.export / name)
+        self.frames, twice = evidence.frame_nonces(self.vault.volume)
+        if twice:
+            raise AssertionError(f"nonces used twice: {twice[:3]}")
+        self.report(f"after {self.done} rounds: {self.files} files, {self.bytes / MEBIBYTE:.0f} MiB "
+                    f"identical, {self.frames} frames without a nonce twice, verified")
+
+    def summary(self):
+        return json.dumps({"rounds": self.done, "seed": self.seed, "kills": self.kills,
+                           "files": self.files, "bytes": self.bytes, "frames": self.frames,
+                           "inspections": self.inspections})
+
+
+__all__ = ["Campaign", "VerbError"]
