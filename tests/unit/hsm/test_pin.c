@@ -177,6 +177,24 @@ static void a_source_of_no_kind_is_not_repeated(void **state)
 
 #define PLACE_TEST(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
 
+static void a_hash_tells_pins_and_salts_apart(void **state)
+{
+	uint8_t first[PIN_HASH_SIZE], second[PIN_HASH_SIZE];
+	uint8_t bytes[] = "47110";
+	struct secret pin = {.bytes = bytes, .size = 4};
+	struct error err;
+
+	(void)state;
+	assert_ok(pin_hash(&pin, "salt", 4, first, &err), &err);
+	assert_ok(pin_hash(&pin, "salt", 4, second, &err), &err);
+	assert_memory_equal(first, second, sizeof(first));
+	assert_ok(pin_hash(&pin, "sale", 4, second, &err), &err);
+	assert_memory_not_equal(first, second, sizeof(first));
+	pin.size = 5;
+	assert_ok(pin_hash(&pin, "salt", 4, second, &err), &err);
+	assert_memory_not_equal(first, second, sizeof(first));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +207,7 @@ int main(void)
 		PLACE_TEST(what_is_not_a_file_is_refused_without_waiting),
 		PLACE_TEST(a_credential_is_read_from_its_directory),
 		cmocka_unit_test(a_source_of_no_kind_is_not_repeated),
+		cmocka_unit_test(a_hash_tells_pins_and_salts_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
