@@ -1,5 +1,6 @@
 #include "pull/sink.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -156,11 +157,17 @@ static void keeper_lost(struct sink *sink, const char *reason)
 	log_warning("keeper.lost", "reason", LOG_TEXT(reason), LOG_END);
 }
 
-/* It says nothing between requests, so it has gone. */
+/* It says nothing between requests, so it has gone; unless the readiness was that of an answer,
+ * seen by the ring before a request of ours read it. */
 void sink_keeper_readable(struct sink *sink)
 {
+	struct pollfd now = {.fd = keeper_client_fd(sink->client), .events = POLLIN};
+
 	sink->polled = false;
-	keeper_lost(sink, "the keeper has gone");
+	if (poll(&now, 1, 0) == 0)
+		watch_keeper(sink);
+	else
+		keeper_lost(sink, "the keeper has gone");
 }
 
 /* The keeper has no use for what we write: stop, and begin where it says. */
