@@ -114,13 +114,21 @@ int loop_new(struct loop **ret_loop, struct error *err)
 	r = loop_watch(loop, loop->event_fd, finish_jobs, loop, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < WORKERS; i++) {
-		r = pthread_create(&loop->workers[i], NULL, work, loop);
+	*ret_loop = TAKE(loop);
+	return 0;
+}
+
+/* Only when the loop runs: privileges are dropped before, and a thread that existed then would
+ * have lost the one capability that sealing needs (capabilities belong to threads). */
+static int start_workers(struct loop *loop, struct error *err)
+{
+	while (loop->worker_count < WORKERS) {
+		int r = pthread_create(&loop->workers[loop->worker_count], NULL, work, loop);
+
 		if (r != 0)
 			return error_set_errno(err, ERROR_FAILED, r, "starting a worker thread");
 		loop->worker_count++;
 	}
-	*ret_loop = TAKE(loop);
 	return 0;
 }
 
@@ -245,7 +253,10 @@ void loop_job_submit(struct loop *loop, struct loop_job *job)
 int loop_run(struct loop *loop, struct error *err)
 {
 	struct epoll_event events[EVENTS_MAX];
+	int r = start_workers(loop, err);
 
+	if (r < 0)
+		return r;
 	while (!loop->stopping) {
 		int timeout_msec = fire_timers(loop);
 		int count;

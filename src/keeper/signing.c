@@ -227,8 +227,8 @@ int signing_connected(struct signing *signing, const struct hsm_signed_state *st
 		keeper_alarm_raise(keeper, "hsm state lost",
 				   "binvault-hsm has no memory of what it signed ([hsm] state): it "
 				   "signs nothing, and a rollback of this archive would not be "
-				   "seen. Do: binvault verify against a checkpoint kept elsewhere, "
-				   "then start binvault-hsm once with --accept-state");
+				   "seen. Do: binvault verify, stop the vault, binvault init "
+				   "--accept-state SIZE:ROOT of a checkpoint kept elsewhere");
 		keeper_alarm_clear(keeper, "hsm away");
 		return 0;
 	}
