@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <mysql.h>
 #include <errmsg.h>
@@ -40,6 +41,55 @@ void connection_free(struct connection *connection)
 	free(connection);
 }
 
+/*
+ * What a text of libmariadb 3.3 (OpenSSL's words behind "TLS/SSL error: ") means; the first that
+ * fits counts. The sentence is @before, the server's name, @behind.
+ */
+struct tls_failure {
+	const char *words;
+	int code;
+	const char *before, *behind;
+};
+
+#define NOT_SIGNED " is not signed by tls-ca"
+#define NO_TLS	   " offers no TLS, so no password was sent: configure TLS on the server"
+#define TOO_OLD	   " has no version of TLS that tls-minimum allows"
+#define WRONG_HOST " is for another host name: put a name that it was issued for into `servers`"
+#define NOT_ACCEPTED                                                                               \
+	" does not accept our tls-certificate: has it expired, did an authority sign it that the " \
+	"server trusts (ssl_ca)?"
+
+static const struct tls_failure tls_failures[] = {
+	/* clang-format off */
+	{"has expired", ERROR_REFUSED, "the certificate of ", " has expired: renew it on the server"},
+	{"not yet valid", ERROR_REFUSED, "the certificate of ",
+	 " is not valid yet: is one of both clocks wrong?"},
+	{"self-signed", ERROR_REFUSED, "the certificate of ", NOT_SIGNED},
+	{"unable to get local issuer", ERROR_REFUSED, "the certificate of ", NOT_SIGNED},
+	{"certificate verify failed", ERROR_REFUSED, "the certificate of ", NOT_SIGNED},
+	{"validation of ssl server certificate", ERROR_REFUSED, "the certificate of ", WRONG_HOST},
+	{"does not support", ERROR_REFUSED, "", NO_TLS},
+	{"protocol version", ERROR_REFUSED, "", TOO_OLD},
+	{"unsupported protocol", ERROR_REFUSED, "", TOO_OLD},
+	{"key values mismatch", ERROR_USAGE, "for ", ": tls-key is not the key of tls-certificate"},
+	{"alert", ERROR_REFUSED, "", NOT_ACCEPTED},
+	{"timed out", ERROR_UNAVAILABLE, "TLS with ", " ended"},
+	{"unexpected eof", ERROR_UNAVAILABLE, "TLS with ", " ended"},
+	{"reset by peer", ERROR_UNAVAILABLE, "TLS with ", " ended"},
+	{"", ERROR_REFUSED, "TLS with ", " failed"},
+	/* clang-format on */
+};
+
+static int tls_error(const char *server, const char *text, struct error *err)
+{
+	const struct tls_failure *failure = tls_failures;
+
+	while (!strcasestr(text, failure->words))
+		failure++;
+	return error_set(err, failure->code, "%s%s%s (%.200s)", failure->before, server,
+			 failure->behind, text);
+}
+
 /* What a person must change ends in REFUSED; what time may heal in UNAVAILABLE. */
 static int connect_error(struct connection *connection, const struct config_source *source,
 			 struct error *err)
@@ -61,36 +111,7 @@ static int connect_error(struct connection *connection, const struct config_sour
 		return error_set(err, ERROR_REFUSED, "%s does not allow this host (%u): %s", server,
 				 number, text);
 	case CR_SSL_CONNECTION_ERROR:
-		if (strcasestr(text, "self-signed") || strcasestr(text, "self signed") ||
-		    strcasestr(text, "unable to get local issuer") ||
-		    strcasestr(text, "certificate verify failed"))
-			return error_set(err, ERROR_REFUSED,
-					 "the certificate of %s is not signed by tls-ca '%s': %s",
-					 server, source->tls_ca, text);
-		if (strcasestr(text, "expired"))
-			return error_set(
-				err, ERROR_REFUSED,
-				"the certificate of %s has expired: renew it on the server",
-				server);
-		if (strcasestr(text, "validation of ssl server certificate") ||
-		    strcasestr(text, "hostname") || strcasestr(text, "host name"))
-			return error_set(
-				err, ERROR_REFUSED,
-				"the certificate of %s is for another host name: put the name "
-				"that it was issued for into `servers` (%s)",
-				server, text);
-		if (strcasestr(text, "not supported") || strcasestr(text, "doesn't support") ||
-		    strcasestr(text, "is required"))
-			return error_set(
-				err, ERROR_REFUSED,
-				"%s offers no TLS, so no password was sent: configure TLS on "
-				"the server",
-				server);
-		if (strcasestr(text, "timed out") || strcasestr(text, "unexpected eof") ||
-		    strcasestr(text, "reset by peer"))
-			return error_set(err, ERROR_UNAVAILABLE, "TLS with %s ended: %s", server,
-					 text);
-		return error_set(err, ERROR_REFUSED, "TLS with %s failed: %s", server, text);
+		return tls_error(server, text, err);
 	case CR_AUTH_PLUGIN_CANNOT_LOAD:
 	case CR_AUTH_PLUGIN_ERR:
 		return error_set(
@@ -98,10 +119,37 @@ static int connect_error(struct connection *connection, const struct config_sour
 			"%s asks for a way to log in that is not allowed (only " ALLOWED_PLUGINS
 			"): %s",
 			server, text);
+	case CR_SERVER_LOST:
+		/* With TLS 1.3 a server judges our certificate when we think that TLS stands. */
+		return error_set(
+			err, ERROR_UNAVAILABLE,
+			"%s ended the connection during the login (%u): %s; if it does so "
+			"every time, it may not accept our tls-certificate (expired?), see "
+			"its log",
+			server, number, text);
 	default:
 		return error_set(err, ERROR_UNAVAILABLE, "connecting to %s failed (%u): %s", server,
 				 number, text);
 	}
+}
+
+/* The library's own words for a file that it cannot read do not name it. */
+static int check_file(const char *option, const char *path, struct error *err)
+{
+	if (!path || access(path, R_OK) == 0)
+		return 0;
+	return error_set_errno(err, ERROR_USAGE, errno, "%s '%s' cannot be read", option, path);
+}
+
+static int check_files(const struct config_source *source, struct error *err)
+{
+	int r = check_file("tls-ca", source->tls_ca, err);
+
+	if (r == 0)
+		r = check_file("tls-certificate", source->tls_certificate, err);
+	if (r == 0)
+		r = check_file("tls-key", source->tls_key, err);
+	return r;
 }
 
 static void set_options(MYSQL *mysql, const struct config_source *source, const char *id)
@@ -158,7 +206,9 @@ int connection_open(const struct config_source *source, const struct config_serv
 	connection->mysql = mysql_init(NULL);
 	ASSERT(connection->mysql);
 	set_options(connection->mysql, source, id);
-	r = credential_read(source->credential, &password, err);
+	r = check_files(source, err);
+	if (r == 0)
+		r = credential_read(source->credential, &password, err);
 	if (r < 0)
 		return r;
 	/* "localhost" would mean a UNIX socket: nothing that a vault has. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/checked.h"
 
@@ -107,7 +108,7 @@ int keeper_client_attach(struct keeper_client *client, const struct attach *atta
 	keeper_client_disconnect(client);
 	r = channel_connect(client->socket, err);
 	if (r < 0)
-		return r;
+		return error_prefix(err, "the keeper is away");
 	client->fd = r;
 	if (fcntl(client->fd, F_SETFL, O_NONBLOCK) < 0)
 		r = error_set_errno(err, ERROR_FAILED, errno, "the keeper's socket");
