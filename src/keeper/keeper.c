@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "io/clock.h"
+#include "keeper/export.h"
 #include "keeper/opening.h"
+#include "keeper/operator.h"
 #include "keeper/periods.h"
 #include "keeper/policy.h"
 #include "keeper/signing.h"
@@ -61,9 +64,41 @@ void keeper_fail(struct keeper *keeper, const struct error *reason)
 	loop_stop(keeper->loop);
 }
 
+/* Is there something that comes to its end by itself, soon? */
+static bool is_busy(const struct keeper *keeper)
+{
+	bool hsm = hsm_client_connected(keeper->hsm);
+
+	for (size_t i = 0; i < keeper->source_count; i++) {
+		const struct sealing *s = keeper->sources[i]->sealings;
+
+		for (; s; s = s->next) {
+			if (s->state == SEALING_VERIFYING || s->state == SEALING_QUIET ||
+			    (s->state == SEALING_KEY && hsm))
+				return true;
+		}
+	}
+	return signing_busy(keeper->signing);
+}
+
+static void check_ending(void *context)
+{
+	struct keeper *keeper = context;
+
+	if (!is_busy(keeper) || clock_monotonic_usec() - keeper->ending_usec > KEEPER_ENDING_USEC)
+		loop_stop(keeper->loop);
+	else
+		loop_timer_set(keeper->loop, &keeper->ending_timer, 20 * USEC_PER_MSEC,
+			       check_ending, keeper);
+}
+
 void keeper_stop(struct keeper *keeper)
 {
-	loop_stop(keeper->loop);
+	if (keeper->ending)
+		return;
+	keeper->ending = true;
+	keeper->ending_usec = clock_monotonic_usec();
+	check_ending(keeper);
 }
 
 int keeper_append(struct keeper *keeper, json_t *fields, struct error *err)
@@ -185,6 +220,10 @@ int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper,
 			       &keeper->sources[i], err);
 		keeper->source_count += r == 0;
 	}
+	if (r == 0)
+		r = operator_new(keeper, &keeper->operator, err);
+	if (r == 0)
+		r = export_queue_new(keeper, options->export_gid, &keeper->exports, err);
 	if (r < 0)
 		return r;
 	*ret_keeper = TAKE(keeper);
@@ -197,6 +236,10 @@ void keeper_free(struct keeper *keeper)
 		return;
 	if (keeper->loop)
 		loop_end_jobs(keeper->loop);
+	if (keeper->loop)
+		loop_timer_clear(keeper->loop, &keeper->ending_timer);
+	operator_free(keeper->operator);
+	export_queue_free(keeper->exports);
 	for (size_t i = 0; i < keeper->source_count; i++)
 		source_free(keeper->sources[i]);
 	signing_free(keeper->signing);
@@ -221,6 +264,10 @@ int keeper_start(struct keeper *keeper, struct error *err)
 		r = periods_new(keeper, &keeper->periods, err);
 	for (size_t i = 0; r == 0 && i < keeper->source_count; i++)
 		r = source_start(keeper->sources[i], err);
+	if (r == 0)
+		r = export_queue_start(keeper->exports, err);
+	if (r == 0)
+		r = operator_start(keeper->operator, err);
 	if (r < 0)
 		return r;
 	log_info("keeper.started", "archive", LOG_TEXT(store_origin(keeper->store)), "leaves",

@@ -57,6 +57,9 @@ struct keeper {
 	struct keeper_alarm alarms[KEEPER_ALARMS_MAX];
 	size_t alarm_count;
 
+	bool ending; /* keeper_stop() */
+	uint64_t ending_usec;
+	struct loop_timer ending_timer;
 	bool failed; /* the loop was stopped because of @failure */
 	struct error failure;
 };
@@ -83,7 +86,10 @@ int keeper_start(struct keeper *keeper, struct error *err) MUST_CHECK;
 
 /* Serve until keeper_stop() or until something is final (a negative code and its sentence). */
 int keeper_run(struct keeper *keeper, struct error *err) MUST_CHECK;
-void keeper_stop(struct keeper *keeper); /* from a signal's callback in the loop */
+/* From a signal's callback in the loop: what is being sealed and signed is ended first, for at most
+ * KEEPER_ENDING_USEC. */
+#define KEEPER_ENDING_USEC (10 * UINT64_C(1000000))
+void keeper_stop(struct keeper *keeper);
 
 /*
  * Append a leaf (takes the reference). A failed append is final for the keeper: it stops with the

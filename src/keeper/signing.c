@@ -20,6 +20,7 @@ struct signing {
 	bool checked;	  /* since the start, once */
 	bool ready;	  /* connected, and it knows what it signed last */
 	bool on_the_way;  /* one request */
+	bool refused;	  /* the last one */
 	struct tree tree; /* that binvault-hsm signed last, as far as we know */
 	struct tree next; /* that it is asked to sign */
 	uint64_t started_usec, last_usec;
@@ -60,6 +61,11 @@ static bool is_behind(const struct signing *signing)
 
 	store_checkpoint(signing->keeper->store, &size, &root);
 	return store_tree(signing->keeper->store)->size > size || signing->tree.size > size;
+}
+
+bool signing_busy(const struct signing *signing)
+{
+	return signing->ready && is_behind(signing) && !signing->refused;
 }
 
 void signing_kick(struct signing *signing)
@@ -106,6 +112,7 @@ static void refused(struct signing *signing, const struct error *reason)
 		 "Do: binvault verify, and see the log of binvault-hsm",
 		 reason->message, signing_unsigned_count(signing));
 	keeper_alarm_raise(signing->keeper, "checkpoint refused", sentence);
+	signing->refused = true;
 	schedule(signing, REFUSED_RETRY_USEC);
 }
 
@@ -128,6 +135,7 @@ static void signed_(void *owner, const struct hsm_signature *signature, const st
 		keeper_fail(signing->keeper, &err);
 	} else {
 		signing->last_usec = clock_realtime_usec();
+		signing->refused = false;
 		keeper_alarm_clear(signing->keeper, "checkpoint refused");
 		signing_kick(signing);
 	}

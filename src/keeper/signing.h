@@ -21,6 +21,9 @@ void signing_lost(struct signing *signing);
 /* There are new leaves. */
 void signing_kick(struct signing *signing);
 
+/* Are there leaves that will be signed within a second or so? */
+bool signing_busy(const struct signing *signing);
+
 /* Leaves that no checkpoint covers yet. */
 uint64_t signing_unsigned_count(const struct signing *signing);
 /* Has binvault-hsm's memory agreed with this archive since the keeper's start? */

@@ -8,8 +8,11 @@
 
 static void stop(void *context, int fd)
 {
-	(void)fd;
-	keeper_stop(context);
+	struct keeper *keeper = context;
+
+	/* It stays readable. */
+	loop_unwatch(keeper->loop, fd);
+	keeper_stop(keeper);
 }
 
 /* How far our processes are kept apart, as `status` and the ledger say it. */

@@ -188,7 +188,7 @@ static inline void fixture_look(void *context)
 
 	wait->met = wait->condition(wait->context);
 	if (wait->met || clock_monotonic_usec() > wait->until_usec)
-		keeper_stop(wait->keeper);
+		loop_stop(wait->keeper->loop);
 	else
 		loop_timer_set(wait->keeper->loop, &wait->timer, 2000, fixture_look, wait);
 }
