@@ -13,6 +13,7 @@
 	VERB(status) \
 	VERB(list) \
 	VERB(verify) \
+	VERB(restore) \
 	VERB(version) \
 	VERB(help)
 /* clang-format on */

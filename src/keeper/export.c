@@ -220,12 +220,25 @@ static int take_limit(const json_t *object, struct request_record *request, stru
 	return r < 0 ? r : take_number(object, "until_position", &request->limit_position, err);
 }
 
-static int take_restore(const json_t *object, struct request_record *request, struct error *err)
+/* One that is configured, or whose segments are still here. */
+static int check_source(const struct keeper *keeper, const char *name, struct error *err)
+{
+	int r = name_check_source(name, err);
+
+	if (r < 0 || config_find_source(keeper->config, name) ||
+	    state_sealed(store_state(keeper->store), name, NULL))
+		return r;
+	return error_set(err, ERROR_USAGE, "there is no source '%s': binvault list shows them",
+			 name);
+}
+
+static int take_restore(const struct keeper *keeper, const json_t *object,
+			struct request_record *request, struct error *err)
 {
 	int r = take_text(object, "source", request->source, sizeof(request->source), err);
 
 	if (r == 0)
-		r = name_check_source(request->source, err);
+		r = check_source(keeper, request->source, err);
 	if (r == 0)
 		r = take_text(object, "to", request->to, sizeof(request->to), err);
 	if (r == 0)
@@ -258,7 +271,7 @@ int export_answer_restore(struct keeper *keeper, const struct operator_caller *c
 			  const json_t *request, json_t *reply, struct error *err)
 {
 	struct request_record record = {.kind = REQUEST_RESTORE};
-	int r = take_restore(request, &record, err);
+	int r = take_restore(keeper, request, &record, err);
 
 	if (r == 0)
 		r = take_common(keeper->exports, caller, request, &record, err);
