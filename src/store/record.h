@@ -77,6 +77,10 @@ json_t *store_record_encode(const struct store_record *record);
 int store_record_decode(const json_t *object, struct store_record *ret,
 			struct error *err) MUST_CHECK;
 
+/* Is it a key that can be used? The next two records are decoded without asking. */
+int record_key_check(const uint8_t *der, size_t size, enum public_key_kind kind,
+		     struct error *err) MUST_CHECK;
+
 /* A version of the master key: its public half wraps period keys. */
 struct master_record {
 	uint32_t sequence;

@@ -270,7 +270,11 @@ static int check_relations(const struct state *state, enum record_type type,
 			return error_set(err, ERROR_DEFECT,
 					 "master key %" PRIu32 " does not follow the last one",
 					 record->master.sequence);
-		return 0;
+		return record_key_check(record->master.der, record->master.der_size, PUBLIC_KEY_RSA,
+					err);
+	case RECORD_SIGNING_KEY:
+		return record_key_check(record->signing_key.der, record->signing_key.der_size,
+					PUBLIC_KEY_EC, err);
 	case RECORD_POLICY:
 		return state_policy(state) ? check_policy(state_policy(state), &record->policy, err)
 					   : 0;
@@ -292,7 +296,6 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_EXPORT_FAILED:
 		return check_request(state, record->failed.request, err);
 	case RECORD_ARCHIVE:
-	case RECORD_SIGNING_KEY:
 	case RECORD_CONFIG:
 	case RECORD_COVERED:
 	case RECORD_VOID:

@@ -128,7 +128,7 @@ int identity_read(int root_fd, struct identity *ret, struct error *err)
 	if (size < 0)
 		return (int)size;
 	r = identity_decode(text, (size_t)size, ret, err);
-	return r < 0 ? error_prefix(err, "%s", IDENTITY_FILE) : 0;
+	return r < 0 ? error_prefix(err, "%s: offset 0", IDENTITY_FILE) : 0;
 }
 
 /* --- the lock -------------------------------------------------------------------------------- */

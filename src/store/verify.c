@@ -18,6 +18,9 @@
 #include "store/segment_file.h"
 #include "store/verify_parts.h"
 
+#define MOMENT_NSEC   300000000L /* longer than any append takes */
+#define TORN_SENTENCE "an append that was torn (start the keeper: it names it), or damage"
+
 void audit_report(struct audit *audit, const struct audit_volume *volume, const char *format, ...)
 {
 	char sentence[ERROR_MESSAGE_SIZE];
@@ -148,21 +151,16 @@ static void take_key(struct audit_volume *volume, const struct leaf *leaf)
 	struct error ignored;
 
 	if (signing_key_record_decode(leaf->object, &record, &ignored) < 0 ||
-	    record.role != SIGNING_CHECKPOINT ||
-	    public_key_decode(record.der, record.der_size, &key, &ignored) < 0)
+	    record.role != SIGNING_CHECKPOINT || volume->keys.count == CHECKPOINT_KEYS_MAX)
 		return;
-	public_key_fingerprint(key, &got);
+	hash_bytes(record.der, record.der_size, &got);
 	for (size_t i = 0; i < volume->keys.count; i++) {
 		public_key_fingerprint(volume->keys.keys[i], &have);
-		if (memcmp(&have, &got, sizeof(have)) == 0) {
-			public_key_free(key);
+		if (memcmp(&have, &got, sizeof(have)) == 0)
 			return;
-		}
 	}
-	if (volume->keys.count == CHECKPOINT_KEYS_MAX) {
-		public_key_free(key);
+	if (public_key_decode(record.der, record.der_size, &key, &ignored) < 0)
 		return;
-	}
 	volume->owned_keys[volume->keys.count] = key;
 	volume->keys.keys[volume->keys.count++] = key;
 }
@@ -209,9 +207,10 @@ static void on_defect(void *context, const char *file, uint64_t offset, const ch
 		     sentence);
 }
 
-static void on_early_defect(void *context, const char *file, uint64_t offset, const char *sentence)
+/* For a second look: the first one tells. */
+static void ignore_defect(void *context, const char *file, uint64_t offset, const char *sentence)
 {
-	(void)context; /* ledger_verify() comes upon it again, and tells */
+	(void)context;
 	(void)file;
 	(void)offset;
 	(void)sentence;
@@ -222,7 +221,7 @@ static int read_first_keys(struct audit_volume *volume, struct error *err)
 {
 	CLEANUP(log_reader_freep)
 	struct log_reader *reader = NULL;
-	const struct log_reader_options options = {.on_defect = on_early_defect};
+	const struct log_reader_options options = {.on_defect = ignore_defect};
 	const struct leaf *leaf;
 	int r = log_reader_new(volume->ledger_fd, &options, &reader, err);
 
@@ -299,6 +298,44 @@ static void check_archive_leaf(struct audit_volume *volume)
 		     IDENTITY_FILE);
 }
 
+/*
+ * Bytes at an end that are no leaf or note: an append that is under way this moment, one that a
+ * power cut tore (the keeper names it when it starts), or damage. Only the first goes away.
+ */
+static int check_torn(struct audit_volume *volume, const struct ledger_verify_options *options,
+		      const struct ledger_summary *first, struct error *err)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NSEC};
+	struct ledger_verify_options quiet = *options;
+	struct ledger_summary again;
+	char name[LOG_FILE_NAME_SIZE];
+	int r;
+
+	if (first->torn.size == 0 && first->torn_checkpoint_size == 0)
+		return 0;
+	quiet.on_leaf = NULL;
+	quiet.on_defect = ignore_defect;
+	if (!volume->audit->options->copy)
+		nanosleep(&moment, NULL);
+	r = ledger_verify(volume->ledger_fd, &quiet, &again, err);
+	if (r < 0)
+		return r;
+	log_file_name(first->torn.file_first, name);
+	if (first->torn.size && again.torn.size && first->torn.offset == again.torn.offset)
+		audit_report(volume->audit, volume,
+			     "ledger/%s: offset %" PRIu64 ": %" PRIu64
+			     " bytes are no leaf: " TORN_SENTENCE,
+			     name, first->torn.offset, first->torn.size);
+	if (first->torn_checkpoint_size && again.torn_checkpoint_size &&
+	    first->torn_checkpoint_offset == again.torn_checkpoint_offset)
+		audit_report(volume->audit, volume,
+			     "ledger/%s: offset %" PRIu64 ": %" PRIu64
+			     " bytes are no checkpoint: " TORN_SENTENCE,
+			     CHECKPOINT_FILE_NAME, first->torn_checkpoint_offset,
+			     first->torn_checkpoint_size);
+	return 0;
+}
+
 static int audit_ledger(struct audit_volume *volume, struct error *err)
 {
 	struct verify_result *result = volume->audit->result;
@@ -320,6 +357,8 @@ static int audit_ledger(struct audit_volume *volume, struct error *err)
 	r = read_first_keys(volume, err);
 	if (r == 0)
 		r = ledger_verify(volume->ledger_fd, &options, &summary, err);
+	if (r == 0)
+		r = check_torn(volume, &options, &summary, err);
 	if (r < 0)
 		return error_prefix(err, "'%s': the ledger", volume->path);
 	volume->leaf_count = summary.leaf_count;
@@ -408,7 +447,7 @@ static int compare_path(const void *a, const void *b)
 /* A file that was created a moment ago has its leaf by now. */
 static bool known_by_now(const struct audit_volume *volume, const char *path)
 {
-	const struct timespec moment = {.tv_nsec = 300000000L};
+	const struct timespec moment = {.tv_nsec = MOMENT_NSEC};
 	const char *const paths[] = {volume->path};
 	CLEANUP(store_freep)
 	struct store *store = NULL;
@@ -427,7 +466,9 @@ static bool known_by_now(const struct audit_volume *volume, const char *path)
 static void check_files(struct audit_volume *volume)
 {
 	struct audit *audit = volume->audit;
-	bool waited = false;
+	/* Not where a leaf is damaged anyway; and once: a directory full of strangers must not cost
+	 * a wait for each. */
+	bool waited = audit->result->defect_count > 0;
 
 	for (size_t i = 0; i < volume->found_count; i++) {
 		char *path = volume->found[i];
@@ -435,7 +476,6 @@ static void check_files(struct audit_volume *volume)
 
 		if (bsearch(&key, audit->paths, audit->path_count, sizeof(key), compare_path))
 			continue;
-		/* Once: a directory full of strangers must not cost a wait for each. */
 		if (!waited && known_by_now(volume, path))
 			continue;
 		waited = true;
@@ -498,13 +538,18 @@ static void count_segments(struct audit *audit)
 	size_t volumes = audit->options->volume_count;
 
 	audit->byte_total = audit->result->byte_count;
+	audit->buffer_size = BLOCK_SIZE_MAX;
 	for (size_t i = 0; i < audit->segment_count; i++) {
+		uint64_t size = audit->segments[i]->hashes.size;
+
 		if (!audit->segments[i]->sealed) {
 			audit->result->open_count++;
 			continue;
 		}
 		audit->result->segment_count += volumes;
-		audit->byte_total += audit->segments[i]->hashes.size * volumes;
+		audit->byte_total += size * volumes;
+		size = round_up(MIN(size, SEGMENT_CHUNK_SIZE), BLOCK_SIZE_MAX);
+		audit->buffer_size = MAX(audit->buffer_size, (size_t)size);
 	}
 	if (audit->path_count)
 		qsort(audit->paths, audit->path_count, sizeof(*audit->paths), compare_path);

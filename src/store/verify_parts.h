@@ -57,6 +57,7 @@ struct audit {
 	/* Jobs: segment_count times volume_count. */
 	size_t next_job, running;
 	uint64_t byte_total;
+	size_t buffer_size; /* of the largest chunk */
 };
 
 /* A defect of a volume; takes the lock. */

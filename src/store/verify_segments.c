@@ -136,7 +136,7 @@ static void *worker(void *context)
 	struct audit *audit = context;
 	struct hashing hashing = {
 		.file = hasher_new(),
-		.buffer = file_buffer_new(SEGMENT_CHUNK_SIZE),
+		.buffer = file_buffer_new(audit->buffer_size),
 	};
 	size_t jobs = audit->segment_count * audit->options->volume_count;
 

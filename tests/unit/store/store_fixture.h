@@ -49,7 +49,7 @@ static inline int fixture_keys(void **state)
 {
 	(void)state;
 	checkpoint_key = EVP_EC_gen("P-256");
-	manifest_key = EVP_EC_gen("P-384");
+	manifest_key = EVP_EC_gen("P-256");
 	other_key = EVP_EC_gen("P-256");
 	master_key = EVP_RSA_gen(3072);
 	assert_non_null(checkpoint_key);
