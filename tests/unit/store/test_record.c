@@ -1,0 +1,462 @@
+#include "unit/store/store_fixture.h"
+
+#include "base/json.h"
+
+/* One good object per type, as leaves hold them. */
+static json_t *sample(const char *type)
+{
+	struct segment_sealed_record sealed = {
+		.opened_index = 7,
+		.source = "orders",
+		.binlog_file = "binlog.000001",
+		.path = "segments/orders/2026-11/binlog.000001.4.00.seg",
+		.start_position = 4,
+		.hashes = {.size = (UINT64_C(4) << 20) + 1, .count = 2},
+		.end = {.summary = {.event_end = 904,
+				    .event_count = 3,
+				    .last_event_crc = 5,
+				    .flags = SUMMARY_CRC_WRONG},
+			.frame_count = 9,
+			.ended = SEGMENT_ENDED_ROTATE,
+			.next_file = "binlog.000002"},
+	};
+	struct covered_record covered = {
+		.source = "orders", .position = UINT64_MAX, .frame_sequence = UINT32_MAX};
+	struct orphan_record orphan = {
+		.path = "segments/orders/x.seg", .size = 1, .reason = "torn \xe2\x80\xa6"};
+	struct request_record request = {.id = "R-7F3A",
+					 .kind = REQUEST_RESTORE,
+					 .uid = 1000,
+					 .source = "orders",
+					 .to = "INC-4711",
+					 .limit = REQUEST_LIMIT_POSITION,
+					 .limit_file = "binlog.000002",
+					 .limit_position = 77,
+					 .reason = "lost table"};
+	struct approved_record approved = {.request = "R-7F3A", .by = "policy"};
+	struct exported_record exported = {.request = "R-7F3A",
+					   .manifest = true,
+					   .signature_size = 3,
+					   .signature = {1, 2, 3},
+					   .until_file = "binlog.000002"};
+	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
+	struct config_record config = {
+		.version = "0.1.0", .isolation = "users", .worm = WORM_ADVISORY};
+	struct store_beginning *beginning = malloc(sizeof(*beginning));
+	json_t *object = NULL;
+
+	fixture_beginning(beginning, WORM_REQUIRED);
+	if (strcmp(type, "segment-sealed") == 0)
+		object = segment_sealed_record_encode(&sealed);
+	if (strcmp(type, "covered") == 0)
+		object = covered_record_encode(&covered);
+	if (strcmp(type, "orphan") == 0)
+		object = orphan_record_encode(&orphan);
+	if (strcmp(type, "request") == 0)
+		object = request_record_encode(&request);
+	if (strcmp(type, "approved") == 0)
+		object = approved_record_encode(&approved);
+	if (strcmp(type, "exported") == 0)
+		object = exported_record_encode(&exported);
+	if (strcmp(type, "export-failed") == 0)
+		object = export_failed_record_encode(&failed);
+	if (strcmp(type, "config") == 0)
+		object = config_record_encode(&config);
+	if (strcmp(type, "master") == 0)
+		object = master_record_encode(&beginning->master);
+	if (strcmp(type, "signing-key") == 0)
+		object = signing_key_record_encode(&beginning->checkpoint);
+	if (strcmp(type, "policy") == 0)
+		object = policy_record_encode(&beginning->policy);
+	free(beginning);
+	return object;
+}
+
+/* Decode and encode again; NULL with the error if it does not decode. */
+static json_t *again(const json_t *object, int *ret_code, struct error *err)
+{
+	union {
+		struct master_record master;
+		struct signing_key_record key;
+		struct policy_record policy;
+		struct config_record config;
+		struct segment_sealed_record sealed;
+		struct covered_record covered;
+		struct orphan_record orphan;
+		struct request_record request;
+		struct approved_record approved;
+		struct exported_record exported;
+		struct export_failed_record failed;
+	} *u = calloc(1, sizeof(*u));
+	enum record_type type;
+	json_t *result = NULL;
+	int r = record_type(object, &type, err);
+
+#define AGAIN(TYPE, name, field)                                                                   \
+	if (r == 0 && type == TYPE) {                                                              \
+		r = name##_record_decode(object, &u->field, err);                                  \
+		if (r == 0)                                                                        \
+			result = name##_record_encode(&u->field);                                  \
+	}
+	AGAIN(RECORD_MASTER, master, master)
+	AGAIN(RECORD_SIGNING_KEY, signing_key, key)
+	AGAIN(RECORD_POLICY, policy, policy)
+	AGAIN(RECORD_CONFIG, config, config)
+	AGAIN(RECORD_SEGMENT_SEALED, segment_sealed, sealed)
+	AGAIN(RECORD_COVERED, covered, covered)
+	AGAIN(RECORD_ORPHAN, orphan, orphan)
+	AGAIN(RECORD_REQUEST, request, request)
+	AGAIN(RECORD_APPROVED, approved, approved)
+	AGAIN(RECORD_EXPORTED, exported, exported)
+	AGAIN(RECORD_EXPORT_FAILED, export_failed, failed)
+#undef AGAIN
+	if (result && type == RECORD_SEGMENT_SEALED)
+		segment_sealed_record_release(&u->sealed);
+	free(u);
+	*ret_code = r;
+	return result;
+}
+
+static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
+				    "approved",	      "exported",      "config", "master",
+				    "signing-key",    "export-failed", "policy"};
+
+static void every_record_comes_back_as_it_was(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+		json_t *object = sample(types[i]), *copy;
+		char text[LEAF_SIZE_MAX];
+		struct error err;
+		int r;
+
+		assert_non_null(object);
+		assert_ok(json_text_canonical(object, text, sizeof(text), &err), &err);
+		copy = again(object, &r, &err);
+		assert_ok(r, &err);
+		assert_true(json_equal(object, copy));
+		json_decref(object);
+		json_decref(copy);
+	}
+}
+
+static void a_record_that_lacks_a_field_or_has_another_kind_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+		json_t *object = sample(types[i]), *value;
+		const char *key;
+
+		json_object_foreach(object, key, value)
+		{
+			json_t *less = json_deep_copy(object), *other = json_deep_copy(object);
+			struct error err = {0};
+			int r;
+
+			json_object_del(less, key);
+			assert_null(again(less, &r, &err));
+			assert_true(r == ERROR_DEFECT);
+			assert_non_null(strstr(err.message, key));
+			json_object_set_new(other, key, json_integer(7));
+			assert_null(again(other, &r, &err));
+			assert_true(r == ERROR_DEFECT);
+			json_decref(less);
+			json_decref(other);
+		}
+		json_decref(object);
+	}
+}
+
+/* Field, wrong value, words of the sentence. */
+static void a_wrong_value_is_refused_with_a_sentence(void **state)
+{
+	static const struct {
+		const char *type, *key, *value, *words;
+	} rows[] = {
+		{"covered", "source", "../etc", "not the name of a source"},
+		{"covered", "frame", "4294967296", "does not fit in 32 bits"},
+		{"covered", "position", "18446744073709551616", "64-bit"},
+		{"orphan", "path", "segments/../ledger/checkpoints", "not the path of a segment"},
+		{"orphan", "path", "/etc/passwd", "not the path of a segment"},
+		{"segment-sealed", "binlog_file", "a/b", "not the name of a binlog file"},
+		{"segment-sealed", "good_end", "3", "before the start"},
+		{"segment-sealed", "size", "1", "chunk hashes"},
+		{"segment-sealed", "size", "2147483649", "chunk hashes"},
+		{"segment-sealed", "ended", "bored", "not known to this version"},
+		{"segment-sealed", "void_end", "99999999999", "passes the end of the file"},
+		{"segment-sealed", "identity", "00", "identity"},
+		{"request", "kind", "steal", "not known to this version"},
+		{"request", "to", "../x", "is not a name"},
+		{"master", "fingerprint",
+		 "0000000000000000000000000000000000000000000000000000000000000000",
+		 "not that of the key"},
+		{"master", "key", "AAAA", "not that of the key"},
+		{"config", "worm", "perhaps", "not known to this version"},
+		{"exported", "signature", "", "is empty"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		json_t *object = sample(rows[i].type);
+		struct error err = {0};
+		int r;
+
+		assert_non_null(json_object_get(object, rows[i].key));
+		json_object_set_new(object, rows[i].key, json_string(rows[i].value));
+		assert_null(again(object, &r, &err));
+		assert_fails(r, &err, ERROR_DEFECT, rows[i].words);
+		json_decref(object);
+	}
+}
+
+static void gtid_ranges_stand_in_the_leaf_until_they_are_too_many(void **state)
+{
+	struct gtid_ranges *ranges = gtid_ranges_new(SEALED_RANGES_SIZE_MAX);
+	struct gtid_ranges *back = gtid_ranges_new(SEALED_RANGES_SIZE_MAX);
+	struct segment_sealed_record record = {0};
+	struct gtid_range range = {.group_size = 16};
+	struct hash hash = {{9}};
+	char text[LEAF_SIZE_MAX];
+	struct error err;
+
+	(void)state;
+	for (uint64_t i = 0; gtid_ranges_add(ranges, &range); i++) {
+		range.first = range.last = 10 * i;
+		segment_sealed_record_set_ranges(&record, ranges, &hash);
+		if (!record.gtid_ranges_known)
+			break;
+		assert_ok(json_text_canonical(record.gtid_ranges, text, 32768 + 1, &err), &err);
+		gtid_ranges_clear(back);
+		assert_ok(segment_sealed_record_ranges(&record, back, &err), &err);
+		assert_int_equal(gtid_ranges_count(back), gtid_ranges_count(ranges));
+		segment_sealed_record_release(&record);
+	}
+	assert_false(record.gtid_ranges_known);
+	assert_true(gtid_ranges_count(ranges) > 500);
+	assert_fails(segment_sealed_record_ranges(&record, back, &err), &err, ERROR_NOT_FOUND,
+		     "only a hash");
+	segment_sealed_record_release(&record);
+	gtid_ranges_free(ranges);
+	gtid_ranges_free(back);
+}
+
+static void the_largest_sealed_leaf_fits_even_when_it_is_carried(void **state)
+{
+	struct gtid_ranges *ranges = gtid_ranges_new(SEALED_RANGES_SIZE_MAX);
+	struct segment_sealed_record *record = calloc(1, sizeof(*record));
+	const struct leaf_stamp stamp = {.time_usec = 1787484066918123,
+					 .boot_id = "6f1c1fd2-6f5e-4b0e-9f8e-00000000b007",
+					 .uptime_usec = UINT64_MAX};
+	struct gtid_range range = {.group_size = 16, .first = UINT64_MAX / 2};
+	struct tree tree = {.size = UINT64_C(0xffffffff)};
+	char line[LEAF_SIZE_MAX];
+	json_t *object, *carrier;
+	struct error err;
+
+	(void)state;
+	do {
+		segment_sealed_record_set_ranges(record, ranges, &(struct hash){{1}});
+		range.first = range.last = range.first + 2;
+	} while (record->gtid_ranges_known && gtid_ranges_add(ranges, &range));
+	/* one less than too many */
+	gtid_ranges_clear(ranges);
+	range.first = UINT64_MAX / 2;
+	for (int i = 0; i < 400; i++) {
+		range.first = range.last = range.first + 2;
+		gtid_ranges_add(ranges, &range);
+	}
+	segment_sealed_record_set_ranges(record, ranges, &(struct hash){{1}});
+	assert_true(record->gtid_ranges_known);
+	record->hashes.size = SEGMENT_SIZE_MAX;
+	record->hashes.count = SEGMENT_CHUNK_COUNT_MAX;
+	record->end.ended = SEGMENT_ENDED_ROTATE;
+	record->opened_index = record->start_position = UINT64_MAX / 4;
+	record->end.summary.event_end = UINT64_MAX;
+	memset(record->source, 's', SOURCE_NAME_MAX);
+	memset(record->binlog_file, 'b', BINLOG_NAME_MAX);
+	memset(record->end.next_file, 'n', BINLOG_NAME_MAX);
+	memset(record->path, 'p', SEGMENT_PATH_SIZE - 1);
+	object = segment_sealed_record_encode(record);
+	assert_ok(leaf_encode(object, UINT64_C(1) << 40, &stamp, line, &err), &err);
+	json_put_string(object, "boot", stamp.boot_id);
+	carrier = json_object();
+	json_put_string(carrier, "type", "state");
+	json_put_u64(carrier, "part", 100);
+	json_put_u64(carrier, "parts", 100);
+	tree_put(carrier, "tree", &tree);
+	json_put(carrier, "carries", object);
+	assert_ok(leaf_encode(carrier, UINT64_C(1) << 40, &stamp, line, &err), &err);
+	json_decref(carrier);
+	segment_sealed_record_release(record);
+	free(record);
+	gtid_ranges_free(ranges);
+}
+
+/* --- periods --------------------------------------------------------------------------------- */
+
+struct bound {
+	struct period_record record;
+	struct secret key;
+};
+
+static void bind(struct bound *bound, uint8_t number)
+{
+	CLEANUP(public_key_freep)
+	struct public_key *master = NULL;
+	uint8_t der[PUBLIC_KEY_DER_MAX];
+	struct error err;
+
+	memset(bound, 0, sizeof(*bound));
+	memset(bound->record.id, number, STORE_ID_SIZE);
+	memcpy(bound->record.source, "orders", 7);
+	memcpy(bound->record.class, "finance", 8);
+	memcpy(bound->record.month, "2026-11", 8);
+	bound->record.master_sequence = 1;
+	assert_ok(secret_init(&bound->key, PERIOD_KEY_SIZE, &err), &err);
+	memset(bound->key.bytes, 0x40 + number, PERIOD_KEY_SIZE);
+	assert_ok(public_key_decode(der, fixture_der(master_key, der), &master, &err), &err);
+	assert_ok(period_record_bind(&bound->record, &bound->key, master, &err), &err);
+}
+
+/* What the HSM would do. */
+static void unwrap(const struct period_record *record, uint8_t out[static PERIOD_UNWRAPPED_SIZE])
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(master_key, NULL);
+	uint8_t plain[WRAP_SIZE_MAX];
+	size_t size = sizeof(plain);
+
+	assert_int_equal(EVP_PKEY_decrypt_init(context), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()), 1);
+	assert_int_equal(EVP_PKEY_decrypt(context, plain, &size, record->wrap, record->wrap_size),
+			 1);
+	assert_int_equal(size, PERIOD_UNWRAPPED_SIZE);
+	memcpy(out, plain, size);
+	EVP_PKEY_CTX_free(context);
+}
+
+static void a_bound_wrap_gives_its_key_back(void **state)
+{
+	uint8_t plain[PERIOD_UNWRAPPED_SIZE];
+	struct period_record record;
+	struct bound bound;
+	struct secret key;
+	struct error err;
+	json_t *object;
+
+	(void)state;
+	bind(&bound, 1);
+	object = period_record_encode(&bound.record);
+	assert_ok(period_record_decode(object, &record, &err), &err);
+	unwrap(&record, plain);
+	assert_ok(period_record_unbind(&record, plain, &key, &err), &err);
+	assert_memory_equal(key.bytes, bound.key.bytes, PERIOD_KEY_SIZE);
+	json_decref(object);
+	secret_release(&key);
+	secret_release(&bound.key);
+}
+
+static void a_swapped_wrap_is_found(void **state)
+{
+	uint8_t plain[PERIOD_UNWRAPPED_SIZE];
+	struct bound one, two;
+	struct secret key;
+	struct error err;
+
+	(void)state;
+	bind(&one, 1);
+	bind(&two, 2);
+	memcpy(one.record.wrap, two.record.wrap, sizeof(one.record.wrap));
+	unwrap(&one.record, plain);
+	assert_fails(period_record_unbind(&one.record, plain, &key, &err), &err, ERROR_DEFECT,
+		     "made for another record");
+	secret_release(&one.key);
+	secret_release(&two.key);
+}
+
+static void a_planted_record_around_a_real_wrap_is_found(void **state)
+{
+	uint8_t plain[PERIOD_UNWRAPPED_SIZE];
+	struct bound bound;
+	struct period_record planted;
+	struct secret key;
+	struct error err;
+
+	(void)state;
+	bind(&bound, 1);
+	unwrap(&bound.record, plain);
+	planted = bound.record;
+	memcpy(planted.month, "2026-10", 8);
+	assert_fails(period_record_unbind(&planted, plain, &key, &err), &err, ERROR_DEFECT,
+		     "another record");
+	planted = bound.record;
+	planted.archive_id[0] ^= 1;
+	assert_fails(period_record_unbind(&planted, plain, &key, &err), &err, ERROR_DEFECT,
+		     "another record");
+	planted = bound.record;
+	planted.commitment.bytes[0] ^= 1;
+	assert_fails(period_record_unbind(&planted, plain, &key, &err), &err, ERROR_DEFECT,
+		     "another record");
+	/* the hash made to fit, but the key is not the one that was committed to */
+	plain[0] ^= 1;
+	assert_fails(period_record_unbind(&bound.record, plain, &key, &err), &err, ERROR_DEFECT,
+		     "committed to");
+	secret_release(&bound.key);
+}
+
+static void the_record_hash_covers_everything_but_the_wrap(void **state)
+{
+	struct bound bound;
+	struct period_record record;
+	struct hash before, after;
+
+	(void)state;
+	bind(&bound, 1);
+	period_record_hash(&bound.record, &before);
+	record = bound.record;
+	record.wrap[0] ^= 1;
+	period_record_hash(&record, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	record.source[0] = 'x';
+	period_record_hash(&record, &after);
+	assert_memory_not_equal(&before, &after, sizeof(before));
+	secret_release(&bound.key);
+}
+
+static void a_period_with_a_wrong_month_or_a_short_wrap_is_refused(void **state)
+{
+	struct bound bound;
+	struct period_record record;
+	struct error err;
+	json_t *object;
+
+	(void)state;
+	bind(&bound, 1);
+	object = period_record_encode(&bound.record);
+	json_object_set_new(object, "month", json_string("2026-13"));
+	assert_fails(period_record_decode(object, &record, &err), &err, ERROR_DEFECT, "month");
+	json_object_set_new(object, "month", json_string("2026-12"));
+	json_object_set_new(object, "wrap", json_string("AAAA"));
+	assert_fails(period_record_decode(object, &record, &err), &err, ERROR_DEFECT, "wrap");
+	json_decref(object);
+	secret_release(&bound.key);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_record_comes_back_as_it_was),
+		cmocka_unit_test(a_record_that_lacks_a_field_or_has_another_kind_is_refused),
+		cmocka_unit_test(a_wrong_value_is_refused_with_a_sentence),
+		cmocka_unit_test(gtid_ranges_stand_in_the_leaf_until_they_are_too_many),
+		cmocka_unit_test(the_largest_sealed_leaf_fits_even_when_it_is_carried),
+		cmocka_unit_test(a_bound_wrap_gives_its_key_back),
+		cmocka_unit_test(a_swapped_wrap_is_found),
+		cmocka_unit_test(a_planted_record_around_a_real_wrap_is_found),
+		cmocka_unit_test(the_record_hash_covers_everything_but_the_wrap),
+		cmocka_unit_test(a_period_with_a_wrong_month_or_a_short_wrap_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
+}
