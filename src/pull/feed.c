@@ -70,6 +70,7 @@ static void forget_item(struct feed *feed)
 	feed->held = false;
 	feed->begun = false;
 	feed->taken = 0;
+	sink_open_cancel(feed->sink);
 }
 
 static int place_of(const struct attached *attached, struct place *place, struct error *err)

@@ -345,6 +345,11 @@ int sink_open(struct sink *sink, const struct open_segment *request, struct erro
 	return begin_segment(sink, request, &opened, fds, fd_count, err);
 }
 
+void sink_open_cancel(struct sink *sink)
+{
+	sink->open_wanted = false;
+}
+
 static void flush(struct sink *sink)
 {
 	segment_flush(sink->segment, clock_realtime_usec());
@@ -503,7 +508,6 @@ int sink_step(struct sink *sink, struct error *err)
 	uint64_t now = clock_monotonic_usec();
 	int r = 0;
 
-	sink->open_wanted = false;
 	if (sink->state == SINK_LETTING_GO && !segment_in_flight(sink->segment)) {
 		segment_free(TAKE(sink->segment));
 		sink->state = SINK_CLOSED;

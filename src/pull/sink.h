@@ -72,8 +72,10 @@ bool sink_is_settled(const struct sink *sink);
 /* Bytes of an event that has not ended are in the segment. */
 bool sink_holds_part(const struct sink *sink);
 
-/* Have a segment open that begins, or goes on, at request->start_position. */
+/* Have a segment open that begins, or goes on, at request->start_position; asked again until it is,
+ * or cancelled. */
 int sink_open(struct sink *sink, const struct open_segment *request, struct error *err) MUST_CHECK;
+void sink_open_cancel(struct sink *sink);
 
 /* A SESSION frame is due: at the start of a segment, and after sink_require_session(). */
 bool sink_session_due(const struct sink *sink);
