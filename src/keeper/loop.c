@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #define WATCHERS_MAX 256
 #define WORKERS	     2
 #define EVENTS_MAX   32
+
+#define WORKER_NICE 19 /* hashing and decrypting must not take a core from a puller either */
 
 /* ioprio_set(2) has no wrapper in glibc. */
 #define IOPRIO_WHO_PROCESS	  1
@@ -49,6 +52,7 @@ static void *work(void *context)
 
 	/* Verification reads whole segments; it must not hold up a puller's appends. */
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE_SHIFTED);
+	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* 0: this thread alone */
 	pthread_mutex_lock(&loop->lock);
 	for (;;) {
 		struct loop_job *job;

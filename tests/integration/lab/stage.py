@@ -56,10 +56,13 @@ class Stage:
     def close(self):
         self.scratch.close()
 
-    def archive(self, timeout=60):
-        """Rotate, and wait until all that the server wrote is durable and finished files sealed."""
+    def archive(self, settled=True, timeout=60):
+        """Rotate, and wait until all that the server wrote is durable and finished files sealed.
+
+        Returns their names. Not `settled`: some other segment may be left as it is.
+        """
         self.server.rotate()
         names = self.server.closed_binlogs()
         self.vault.wait_covered(SOURCE, self.server, timeout)
-        self.vault.wait_sealed(SOURCE, *names, timeout=timeout)
+        self.vault.wait_sealed(SOURCE, *names, settled=settled, timeout=timeout)
         return names

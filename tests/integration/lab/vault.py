@@ -197,8 +197,8 @@ class Vault:
             f"{source} is covered up to {name}:{size}; status: {self.source_status(source)}; the "
             f"end of the log:\n{self.tail()}"), interval=0.1)
 
-    def wait_sealed(self, source, *files, timeout=60):
-        """Wait until these binlog files are archived whole and sealed, and nothing is pending."""
+    def wait_sealed(self, source, *files, settled=True, timeout=60):
+        """Wait until these files are archived whole and sealed and (settled) nothing is pending."""
         def missing():
             result = self.run_verb("list", source, "--output=json")
             if result.returncode not in (0, 6):
@@ -206,7 +206,10 @@ class Vault:
             return set(files) - {segment["file"] for segment in self.segments(result.stdout)
                                  if segment["file_complete"]}
 
-        processes.wait_until(lambda: not missing() and not self.pending(source), timeout, lambda: (
+        def done():
+            return not missing() and not (settled and self.pending(source))
+
+        processes.wait_until(done, timeout, lambda: (
             f"{sorted(missing())} of {source} are sealed and nothing is pending: "
             f"{self.source_status(source)}; the end of the log:\n{self.tail()}"), interval=0.2)
 
