@@ -238,65 +238,132 @@ static bool file_was_ended(const struct plan_segment *segment)
 	return segment->end.ended == SEGMENT_ENDED_ROTATE || segment->end.next_file[0];
 }
 
-/* Bytes that an earlier segment of the same file holds wholly are an overlap. */
-static void split_overlaps(struct plan *plan, const struct rank *ranks, size_t count)
+/* What of one file is chosen: each rank, and how far the segments that join behind it reach. */
+struct choice {
+	const struct rank *rank;
+	uint64_t reach;
+	size_t next; /* the one that joins, SIZE_MAX: none */
+	bool taken;
+};
+
+static void take(struct plan *plan, const struct rank *rank)
+{
+	plan->segments[plan->segment_count++] = plan->items[rank->item].segment;
+}
+
+static void set_aside(struct plan *plan, const struct rank *rank)
+{
+	plan->overlaps[plan->overlap_count++] = plan->items[rank->item].segment;
+}
+
+/* From the last to the first: everything that joins stands behind. Sorted by start. */
+static void find_joins(struct choice *choices, size_t count)
+{
+	for (size_t i = count; i-- > 0;) {
+		size_t low = i + 1, high = count;
+
+		while (low < high) {
+			size_t middle = (low + high) / 2;
+
+			if (choices[middle].rank->start < choices[i].rank->good_end)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		choices[i].reach = choices[i].rank->good_end;
+		choices[i].next = SIZE_MAX;
+		for (; low < count && choices[low].rank->start == choices[i].rank->good_end;
+		     low++) {
+			if (choices[i].next == SIZE_MAX || choices[low].reach > choices[i].reach) {
+				choices[i].reach = choices[low].reach;
+				choices[i].next = low;
+			}
+		}
+	}
+}
+
+/*
+ * Of the segments of one file that hold bytes, the chain that joins and reaches furthest; behind a
+ * hole the next one. Bytes that a chain holds already are an overlap: a pending tail was pulled
+ * again from the last sealed end. Returns where the last chain ends.
+ */
+static uint64_t choose_chains(struct plan *plan, struct choice *choices, size_t count)
 {
 	uint64_t reached = 0;
 
+	find_joins(choices, count);
+	for (size_t first = 0; first < count; first++) {
+		size_t best = first;
+
+		if (choices[first].taken || choices[first].rank->good_end <= reached)
+			continue;
+		for (size_t i = first + 1;
+		     i < count && choices[i].rank->start == choices[first].rank->start; i++) {
+			if (choices[i].reach > choices[best].reach)
+				best = i;
+		}
+		for (; best != SIZE_MAX; best = choices[best].next) {
+			take(plan, choices[best].rank);
+			choices[best].taken = true;
+			reached = choices[best].rank->good_end;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!choices[i].taken)
+			set_aside(plan, choices[i].rank);
+	}
+	return reached;
+}
+
+/* One without bytes counts where nothing else says as much: that the file ends there. */
+static void choose_empty(struct plan *plan, const struct rank *ranks, size_t count,
+			 uint64_t reached)
+{
+	bool found = reached > 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_segment *segment = &plan->items[ranks[i].item].segment;
+
+		if (ranks[i].start != ranks[i].good_end)
+			continue;
+		if (!found || (ranks[i].start == reached && file_was_ended(segment) &&
+			       !file_was_ended(&plan->segments[plan->segment_count - 1])))
+			take(plan, &ranks[i]);
+		else
+			set_aside(plan, &ranks[i]);
+		found = true;
+	}
+}
+
+static void choose_file(struct plan *plan, const struct rank *ranks, size_t count)
+{
+	struct choice *choices = calloc(count, sizeof(*choices));
+	size_t full = 0;
+
+	ASSERT(choices);
+	for (size_t i = 0; i < count; i++) {
+		if (ranks[i].start != ranks[i].good_end)
+			choices[full++].rank = &ranks[i];
+	}
+	choose_empty(plan, ranks, count, choose_chains(plan, choices, full));
+	free(choices);
+}
+
+static void choose_all(struct plan *plan, const struct rank *ranks, size_t count)
+{
 	plan->segments = calloc(count + 1, sizeof(*plan->segments));
 	plan->overlaps = calloc(count + 1, sizeof(*plan->overlaps));
 	ASSERT(plan->segments && plan->overlaps);
-	for (size_t i = 0; i < count; i++) {
-		const struct plan_segment *segment = &plan->items[ranks[i].item].segment;
-		bool again = i > 0 && ranks[i].file == ranks[i - 1].file;
-		/* Empty, but it says that the file ends here: no other may. */
-		bool last_word = ranks[i].start == reached && file_was_ended(segment);
-
-		if (!again)
-			reached = 0;
-		if (again && ranks[i].good_end <= reached && !last_word) {
-			plan->overlaps[plan->overlap_count++] = *segment;
-			continue;
-		}
-		reached = ranks[i].good_end;
-		plan->segments[plan->segment_count++] = *segment;
+	for (size_t begin = 0, end; begin < count; begin = end) {
+		for (end = begin + 1; end < count && ranks[end].file == ranks[begin].file; end++)
+			;
+		choose_file(plan, &ranks[begin], end - begin);
 	}
 }
 
 static bool same_file(const struct plan_segment *a, const struct plan_segment *b)
 {
 	return same_hash(&a->generation, &b->generation) && same_hash(&a->file_id, &b->file_id);
-}
-
-/*
- * A segment that begins before the one before it ends, in the same file, is dropped in favour of
- * what joins exactly: a pending tail was pulled again from the last sealed end. Where the later one
- * begins exactly at an earlier end, everything between is an overlap.
- */
-static void drop_partial_overlaps(struct plan *plan)
-{
-	for (size_t i = 1; i < plan->segment_count; i++) {
-		struct plan_segment *segments = plan->segments;
-		size_t join = i;
-
-		if (!same_file(&segments[i - 1], &segments[i]) ||
-		    segments[i].start_position >= segments[i - 1].end.summary.event_end)
-			continue;
-		while (join > 0 && same_file(&segments[join - 1], &segments[i]) &&
-		       segments[join - 1].end.summary.event_end > segments[i].start_position)
-			join--;
-		if (segments[i].start_position != FIRST_POSITION &&
-		    (join == 0 || !same_file(&segments[join - 1], &segments[i]) ||
-		     segments[join - 1].end.summary.event_end != segments[i].start_position))
-			continue; /* joins nothing: a gap will be told */
-		memcpy(&plan->overlaps[plan->overlap_count], &segments[join],
-		       (i - join) * sizeof(*segments));
-		plan->overlap_count += i - join;
-		memmove(&segments[join], &segments[i],
-			(plan->segment_count - i) * sizeof(*segments));
-		plan->segment_count -= i - join;
-		i = join;
-	}
 }
 
 static void mark_files(struct plan *plan)
@@ -439,9 +506,8 @@ int plan_finish(struct plan *plan, const struct plan_limits *limits, struct erro
 
 	ASSERT(ranks && !plan->finished);
 	plan->finished = true;
-	split_overlaps(plan, ranks, rank_all(plan, ranks));
+	choose_all(plan, ranks, rank_all(plan, ranks));
 	free(ranks);
-	drop_partial_overlaps(plan);
 	mark_files(plan);
 	if (limits && limits->from_file && limits->from_file[0])
 		r = cut_from(plan, limits->from_file, err);

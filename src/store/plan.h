@@ -7,8 +7,9 @@
  * (the first of all may not), each segment begins where the one before ends, and each file but the
  * last has an end that names the next one.
  *
- * A segment that others cover wholly (sealed late, after the same bytes were pulled again) is no
- * gap: it is kept apart as `overlap` and no restore reads it.
+ * Bytes may be archived twice (a pending segment sealed late, after the same bytes were pulled
+ * again): the segments that join and reach furthest are the plan; the others are kept apart as
+ * overlaps, and no restore reads them.
  *
  * Owns: copies of what it needs. Threads: one.
  */
