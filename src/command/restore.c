@@ -45,7 +45,7 @@ static int make_request(struct command_context *context, json_t *request, struct
 				 "--to NAME is missing: the directory below [export] path that is "
 				 "to be made");
 	if (name_check_export(to, err) < 0)
-		return error_prefix(err, "--to");
+		return error_prefix(err, "--to '%.80s'", to);
 	json_put_string(request, "verb", "restore");
 	json_put_string(request, "source", context->arguments[0]);
 	json_put_string(request, "to", to);
