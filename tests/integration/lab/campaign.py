@@ -41,7 +41,7 @@ class Campaign:
     """`rounds` rounds, or as many as fit `seconds`. Raises at the first broken promise."""
 
     def __init__(self, scratch: Scratch, seed=1, rounds=None, seconds=None, stride=20, report=print,
-                 largest=4 * MEBIBYTE):
+                 largest=MEBIBYTE):
         self.random = random.Random(seed)
         self.seed, self.rounds, self.seconds, self.stride = seed, rounds, seconds, stride
         self.report, self.scratch = report, scratch
@@ -72,7 +72,7 @@ class Campaign:
                     break
                 self._round()
             self._traffic.stop()
-            self.inspect()
+            self.inspect(final=self._over(begin))
 
     def _over(self, begin):
         if self.rounds is not None:
@@ -122,7 +122,7 @@ class Campaign:
             raise AssertionError(f"a killed restore left {name} under its final name")
         shutil.rmtree(self.vault.export / name, ignore_errors=True)
 
-    def inspect(self):
+    def inspect(self, final=True):
         """Everything that must hold, held now."""
         self.inspections += 1
         self.server.rotate()
@@ -132,9 +132,13 @@ class Campaign:
         self.vault.verb("verify")
         self.vault.verb("verify", "--decrypt")
         name = f"inspection{self.inspections}"
-        self.vault.verb("restore", SOURCE, "--to", name)
-        self.bytes = evidence.compare_restore(self.server, self.vault.export / name, names)
-        self.files = len(names)
+        # The last inspection restores everything, the others what is new since the one before.
+        new = names if final else [name for name in names if name not in self._checked]
+        self.vault.verb("restore", SOURCE, "--to", name, "--from-file", new[0])
+        size = evidence.compare_restore(self.server, self.vault.export / name, new)
+        self.bytes = size if final else self.bytes + size
+        self._checked.update(new)
+        self.files = len(self._checked)
         shutil.rmtree(self.vault.export / name)
         self.frames, twice = evidence.frame_nonces(self.vault.volume)
         if twice:
