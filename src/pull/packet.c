@@ -14,6 +14,7 @@
 #define STATUS_ERROR	   0xff
 #define READ_SIZE_MIN	   65536u
 #define SERVER_TEXT_MAX	   400
+#define ERROR_PACKET_MAX   65536u
 
 /*
  * The buffer holds [begin, end): [begin, payload_end) belongs to the packet at hand, with packet
@@ -174,6 +175,11 @@ static int begin_event(struct packet_reader *reader, unsigned *ret_number, struc
 					 size);
 		return 0;
 	}
+	if (payload[0] == STATUS_ERROR && size > ERROR_PACKET_MAX)
+		return error_set(err, ERROR_DEFECT,
+				 "the server sent an error of more than %zu bytes: no error is so "
+				 "long",
+				 size);
 	if (payload[0] == STATUS_ERROR)
 		return 0;
 	if (payload[0] != STATUS_OK)

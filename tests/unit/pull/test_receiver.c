@@ -1,0 +1,628 @@
+#include "unit/cmocka_prelude.h"
+
+#include "pull/receiver.h"
+
+#include "crypto/random.h"
+#include "volume/header.h"
+
+#include "unit/pull/dump_builder.h"
+
+/* --- how much is allocated -------------------------------------------------------------------- */
+
+static size_t allocation_count;
+
+#ifndef BINVAULT_SANITIZED
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *pointer, size_t size);
+
+void *malloc(size_t size)
+{
+	allocation_count++;
+	return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	allocation_count++;
+	return __libc_calloc(count, size);
+}
+
+void *realloc(void *pointer, size_t size)
+{
+	allocation_count++;
+	return __libc_realloc(pointer, size);
+}
+#endif
+
+/* --- a stream of items ------------------------------------------------------------------------ */
+
+struct taken {
+	struct bytes stored;
+	size_t event_count, transaction_count, gtid_count, file_count;
+	bool file_end;
+	char next_file[BINLOG_NAME_MAX + 1];
+	struct segment_event last;
+};
+
+static void taken_reset(struct taken *taken)
+{
+	bytes_free(&taken->stored);
+	*taken = (struct taken){0};
+}
+
+static void note(struct taken *taken, const struct received *received)
+{
+	if (received->kind == RECEIVED_FILE) {
+		taken->file_count++;
+		snprintf(taken->next_file, sizeof(taken->next_file), "%s", received->next_file);
+	}
+	if (received->kind != RECEIVED_EVENT)
+		return;
+	bytes_add(&taken->stored, received->bytes, received->size);
+	if (!received->last)
+		return;
+	taken->event_count++;
+	taken->last = received->event;
+	taken->transaction_count += received->event.transaction_end;
+	taken->gtid_count += received->event.gtid_group != NULL;
+	taken->file_end = received->file_end;
+	if (received->next_file)
+		snprintf(taken->next_file, sizeof(taken->next_file), "%s", received->next_file);
+}
+
+/* Give one event as one item, or in pieces of @piece bytes. */
+static int offer(struct receiver *receiver, const uint8_t *event, size_t size, size_t piece,
+		 struct taken *taken, struct error *err)
+{
+	struct received received;
+	size_t part;
+	int r;
+
+	if (!piece || size <= piece)
+		piece = size;
+	for (size_t at = 0; at < size; at += part) {
+		struct packet_item item = {.bytes = event + at, .first = at == 0};
+
+		part = MIN(piece, size - at);
+		item.kind = part == size ? PACKET_EVENT : PACKET_PIECE;
+		item.size = part;
+		item.last = at + part == size;
+		r = receiver_take(receiver, &item, &received, err);
+		if (r < 0)
+			return r;
+		note(taken, &received);
+	}
+	return 0;
+}
+
+static int offer_all(struct receiver *receiver, const struct bytes *events, size_t piece,
+		     struct taken *taken, struct error *err)
+{
+	for (size_t at = 0; at < events->size;) {
+		size_t length = get_le32(events->bytes + at + 9);
+		int r = offer(receiver, events->bytes + at, length, piece, taken, err);
+
+		if (r < 0)
+			return r;
+		at += length;
+	}
+	return 0;
+}
+
+struct fixture {
+	struct receiver *receiver;
+	struct bytes file; /* the golden one, with its magic number */
+	struct bytes stream;
+	struct taken taken;
+	struct error err;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	fixture->receiver = receiver_new();
+	file_load(&fixture->file, GOLDEN);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	receiver_free(fixture->receiver);
+	bytes_free(&fixture->file);
+	bytes_free(&fixture->stream);
+	taken_reset(&fixture->taken);
+	free(fixture);
+	return 0;
+}
+
+static const struct place nowhere;
+
+/* The whole golden file as a server streams it from its start. */
+static void stream_whole(struct fixture *fixture)
+{
+	fixture->stream.size = 0;
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, fixture->file.bytes + BINLOG_MAGIC_SIZE,
+		  fixture->file.size - BINLOG_MAGIC_SIZE);
+}
+
+/* The place behind the event at @position. */
+static struct place place_at(const struct fixture *fixture, size_t position)
+{
+	struct place place = {.file = GOLDEN_FILE, .last_event_position = position};
+	const uint8_t *event = fixture->file.bytes + position;
+
+	place.position = position + get_le32(event + 9);
+	place.last_event_crc = get_le32(fixture->file.bytes + place.position - EVENT_CRC_SIZE);
+	return place;
+}
+
+/* What a server sends before the first event of a stream that begins at @position. */
+static void stream_from(struct fixture *fixture, size_t position)
+{
+	size_t format_size = get_le32(fixture->file.bytes + BINLOG_MAGIC_SIZE + 9);
+	uint8_t format[1024];
+
+	fixture->stream.size = 0;
+	fake_rotate_add(&fixture->stream, position, GOLDEN_FILE);
+	if (position > 4) {
+		memcpy(format, fixture->file.bytes + BINLOG_MAGIC_SIZE, format_size);
+		put_le(format + 13, 0, 4);		       /* log_pos */
+		put_le(format + EVENT_HEADER_SIZE + 52, 0, 4); /* created */
+		event_sign(format, format_size);
+		bytes_add(&fixture->stream, format, format_size);
+	}
+	bytes_add(&fixture->stream, fixture->file.bytes + position, fixture->file.size - position);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void a_file_is_taken_from_its_start_byte_for_byte(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+	const uint8_t *format_event;
+
+	stream_whole(fixture);
+	for (size_t piece = 0; piece < 5; piece++) {
+		taken_reset(taken);
+		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+		assert_int_equal(receiver_format(fixture->receiver, &format_event), 0);
+		/* Only what is large comes in pieces; here what the format is not. */
+		assert_ok(offer_all(fixture->receiver, &fixture->stream,
+				    piece ? 256 + 40 * piece : 0, taken, &fixture->err),
+			  &fixture->err);
+		assert_int_equal(taken->stored.size, fixture->file.size - 4);
+		assert_memory_equal(taken->stored.bytes, fixture->file.bytes + 4,
+				    taken->stored.size);
+		assert_int_equal(receiver_position(fixture->receiver), fixture->file.size);
+		assert_int_equal(taken->transaction_count, taken->gtid_count);
+		assert_true(taken->transaction_count > 20);
+		assert_true(taken->file_end);
+		assert_int_equal(receiver_format(fixture->receiver, &format_event), 252);
+		assert_memory_equal(format_event, fixture->file.bytes + 4, 252);
+	}
+}
+
+static void a_stream_goes_on_behind_any_event(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+	size_t count = 0;
+
+	for (size_t at = 4; at < fixture->file.size;) {
+		struct place place = place_at(fixture, at);
+
+		taken_reset(taken);
+		stream_from(fixture, at);
+		receiver_start(fixture->receiver, &place, "", false);
+		assert_false(receiver_verified(fixture->receiver));
+		assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+			  &fixture->err);
+		assert_true(receiver_verified(fixture->receiver));
+		assert_int_equal(taken->stored.size, fixture->file.size - place.position);
+		assert_memory_equal(taken->stored.bytes, fixture->file.bytes + place.position,
+				    taken->stored.size);
+		at = place.position;
+		count++;
+	}
+	assert_true(count > 100);
+}
+
+/* A connection that ends anywhere, also within an event, changes nothing of what is reported. */
+static void transactions_are_counted_the_same_over_lost_connections(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken whole = {0};
+
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &whole, &fixture->err),
+		  &fixture->err);
+	for (size_t every = 1; every < 4; every++) {
+		struct taken *taken = &fixture->taken;
+		size_t at = 4, count = 0;
+
+		taken_reset(taken);
+		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+		stream_from(fixture, 4);
+		fixture->stream.size -= fixture->file.size - at; /* nothing but the beginning */
+		assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+			  &fixture->err);
+		while (at < fixture->file.size) {
+			const uint8_t *event = fixture->file.bytes + at;
+			size_t length = get_le32(event + 9);
+
+			assert_ok(offer(fixture->receiver, event, length, 0, taken, &fixture->err),
+				  &fixture->err);
+			if (++count % every == 0 && at + length < fixture->file.size) {
+				struct place place = place_at(fixture, at);
+				struct packet_item torn = {.kind = PACKET_PIECE,
+							   .bytes = event + length,
+							   .size = EVENT_HEADER_SIZE,
+							   .first = true};
+				struct received received;
+
+				assert_ok(receiver_take(fixture->receiver, &torn, &received,
+							&fixture->err),
+					  &fixture->err);
+				receiver_start(fixture->receiver, &place, "", true);
+				stream_from(fixture, at);
+				fixture->stream.size -= fixture->file.size - place.position;
+				assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken,
+						    &fixture->err),
+					  &fixture->err);
+			}
+			at += length;
+		}
+		assert_int_equal(taken->event_count, whole.event_count);
+		assert_int_equal(taken->transaction_count, whole.transaction_count);
+		assert_int_equal(taken->gtid_count, whole.gtid_count);
+	}
+	taken_reset(&whole);
+}
+
+static void a_flipped_bit_anywhere_is_found(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t at = 4; at < fixture->file.size; at++) {
+		taken_reset(&fixture->taken);
+		stream_whole(fixture);
+		fixture->stream.bytes[fixture->stream.size - fixture->file.size + at] ^=
+			(uint8_t)(1 << at % 8);
+		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+		for (size_t event = 0; event < fixture->stream.size;) {
+			size_t length = get_le32(fixture->stream.bytes + event + 9);
+			int r;
+
+			/* The packet reader cuts by the length, and compares it to the packet. */
+			if (length < EVENT_HEADER_SIZE || length > fixture->stream.size - event)
+				break;
+			r = offer(fixture->receiver, fixture->stream.bytes + event, length, 0,
+				  &fixture->taken, &fixture->err);
+			if (r < 0)
+				break;
+			event += length;
+		}
+		assert_true(fixture->taken.event_count <= 200);
+		assert_true(fixture->taken.stored.size < fixture->file.size - 4);
+		assert_memory_equal(fixture->taken.stored.bytes, fixture->file.bytes + 4,
+				    fixture->taken.stored.size);
+	}
+}
+
+static void another_last_event_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 256), other;
+
+	stream_from(fixture, 256);
+	other = place;
+	other.last_event_crc ^= 1;
+	receiver_start(fixture->receiver, &other, "", true);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_REFUSED, "whose CRC differs from the archived one's");
+	other = place;
+	other.position++;
+	receiver_start(fixture->receiver, &other, "", true);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_REFUSED, "whose length differs from the archived one's");
+	assert_int_equal(fixture->taken.event_count, 0);
+}
+
+static void a_server_whose_file_ended_before_the_last_event_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 256);
+
+	stream_from(fixture, 256);
+	fixture->stream.size -= fixture->file.size - 256;
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000002");
+	receiver_start(fixture->receiver, &place, "", true);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_REFUSED, "ends before 256, where an archived event");
+}
+
+static void what_is_beside_the_file_is_not_stored(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+	struct bytes beside = {0};
+
+	event_add(&beside, EVENT_HEARTBEAT, 0, 9999, GOLDEN_FILE, strlen(GOLDEN_FILE));
+	event_add(&beside, EVENT_MARIADB_GTID_LIST, EVENT_FLAG_ARTIFICIAL, 13213, "\0\0\0\0", 4);
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	for (size_t at = 0; at < fixture->stream.size;) {
+		size_t length = get_le32(fixture->stream.bytes + at + 9);
+
+		assert_ok(offer(fixture->receiver, fixture->stream.bytes + at, length, 0, taken,
+				&fixture->err),
+			  &fixture->err);
+		assert_ok(offer_all(fixture->receiver, &beside, 0, taken, &fixture->err),
+			  &fixture->err);
+		at += length;
+	}
+	assert_int_equal(taken->stored.size, fixture->file.size - 4);
+	assert_memory_equal(taken->stored.bytes, fixture->file.bytes + 4, taken->stored.size);
+	assert_int_equal(receiver_source_position(fixture->receiver), 9999);
+	bytes_free(&beside);
+}
+
+static void a_missing_event_is_seen_by_the_position_of_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t second = 4 + 252;
+	size_t third = second + get_le32(fixture->file.bytes + second + 9);
+
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	bytes_add(&fixture->stream, fixture->file.bytes + third, fixture->file.size - third);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT, "bytes are missing before it");
+}
+
+/* MariaDB 11.4 writes no position into events of a transaction; 4 GiB wrap it. */
+static void positions_are_counted_and_compared_modulo_4_gib(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bytes last = {0}, *stream = &fixture->stream;
+	struct place place = {.file = GOLDEN_FILE, .last_event_position = UINT32_MAX - 100};
+	size_t size = EVENT_HEADER_SIZE + 8 + EVENT_CRC_SIZE;
+
+	event_add(&last, EVENT_XID, 0, (uint32_t)(place.last_event_position + size), "12345678", 8);
+	place.position = place.last_event_position + last.size;
+	place.last_event_crc = get_le32(last.bytes + last.size - EVENT_CRC_SIZE);
+	stream_from(fixture, 300);
+	stream->size -= fixture->file.size - 300; /* only rotate and format */
+	put_le(stream->bytes + EVENT_HEADER_SIZE, place.last_event_position, 8);
+	event_sign(stream->bytes, get_le32(stream->bytes + 9));
+	bytes_add(stream, last.bytes, last.size);
+	event_add(stream, EVENT_QUERY, 0, 0, "unknown position", 16);
+	for (unsigned i = 1; i < 6; i++)
+		event_add(stream, EVENT_XID, 0,
+			  (uint32_t)(place.position + EVENT_HEADER_SIZE + 16 + EVENT_CRC_SIZE +
+				     i * size),
+			  "12345678", 8);
+	receiver_start(fixture->receiver, &place, "", false);
+	assert_ok(offer_all(fixture->receiver, stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(fixture->taken.event_count, 6);
+	assert_true(receiver_position(fixture->receiver) > UINT32_MAX);
+	bytes_free(&last);
+}
+
+static void files_follow_each_other_by_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+
+	/* The golden file ends with a ROTATE to 000002. */
+	stream_whole(fixture);
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000002");
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(taken->file_count, 1);
+	assert_string_equal(receiver_file(fixture->receiver), "golden-bin.000002");
+	assert_int_equal(receiver_position(fixture->receiver), 4 + 252);
+
+	stream_whole(fixture);
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000003");
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+		&fixture->err, ERROR_REFUSED,
+		"golden-bin.000001 says that golden-bin.000002 follows, but the server goes on "
+		"with golden-bin.000003");
+}
+
+static void a_file_that_a_crash_ended_is_followed_by_any(void **state)
+{
+	struct fixture *fixture = *state;
+
+	stream_whole(fixture);
+	fixture->stream.size = 0;
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000007");
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(fixture->taken.file_count, 1);
+	assert_string_equal(fixture->taken.next_file, "golden-bin.000007");
+}
+
+static void nothing_follows_the_end_of_a_file_in_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 256);
+
+	stream_whole(fixture);
+	event_add(&fixture->stream, EVENT_XID, 0, 0, "12345678", 8);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT, "behind the end of the file");
+
+	/* The archive says that a crash ended it there. */
+	stream_from(fixture, 256);
+	place.closed = true;
+	snprintf(place.next_file, sizeof(place.next_file), "golden-bin.000002");
+	receiver_start(fixture->receiver, &place, "", false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT, "behind the end of the file");
+}
+
+static void a_stream_must_begin_where_it_was_asked_to(void **state)
+{
+	struct fixture *fixture = *state;
+
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, "golden-bin.000009", false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT,
+		"golden-bin.000009:4 was asked for, the server begins with "
+		"golden-bin.000001:4");
+	fixture->stream.size = 0;
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT, "sends FORMAT_DESCRIPTION where ROTATE is due");
+	fixture->stream.size = 0;
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	event_add(&fixture->stream, EVENT_XID, 0, 0, "12345678", 8);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT, "sends XID where FORMAT_DESCRIPTION is due");
+}
+
+static void a_file_without_checksums_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bytes file = {0};
+
+	file_load(&file, GOLDEN_NO_CHECKSUM);
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, file.bytes + 4, file.size - 4);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_REFUSED, "was written with binlog_checksum=NONE");
+	bytes_free(&file);
+}
+
+static void a_stop_ends_a_file_without_naming_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bytes file = {0};
+
+	file_load(&file, GOLDEN_STOPPED);
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, file.bytes + 4, file.size - 4);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_true(fixture->taken.file_end);
+	assert_string_equal(fixture->taken.next_file, "");
+	bytes_free(&file);
+}
+
+/* From the socket to a frame's ciphertext, everything in memory that was there before. */
+static void no_event_allocates(void **state)
+{
+	struct fixture *fixture = *state;
+	struct segment_header header = {.block_size = 4096,
+					.start_position = 4,
+					.source = "orders",
+					.binlog_file = GOLDEN_FILE};
+	const struct segment_writer_options options = {.compression_level = 1};
+	struct packet_reader *reader = packet_reader_new();
+	struct segment_writer *writer = NULL;
+	struct segment_output output;
+	struct secret key = {0};
+	struct bytes wire = {0};
+	struct tls_stream stream;
+	struct packet_item item;
+	struct received received;
+	uint8_t sequence = 1;
+	unsigned number;
+	size_t before, frames = 0;
+	int r;
+
+	stream_whole(fixture);
+	packets_add(&wire, &sequence, &fixture->stream);
+	assert_ok(secret_init(&key, 32, &fixture->err), &fixture->err);
+	assert_ok(segment_writer_new(&header, &key, &options, &writer, &fixture->err),
+		  &fixture->err);
+	stream = (struct tls_stream){wire.bytes, wire.size, 0, 777, true, false};
+	packet_reader_start(reader, &stream);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	random_bytes(&number, sizeof(number)); /* once, the library makes its generator */
+	before = allocation_count;
+	while ((r = packet_reader_next(reader, &item, &number, &fixture->err)) >= 0) {
+		if (item.kind == PACKET_NOTHING)
+			continue;
+		assert_ok(receiver_take(fixture->receiver, &item, &received, &fixture->err),
+			  &fixture->err);
+		if (received.kind != RECEIVED_EVENT)
+			continue;
+		assert_int_equal(segment_writer_add(writer, received.bytes, received.size),
+				 received.size);
+		segment_writer_event_end(writer, &received.event);
+		if (frames++ % 8 == 0 || received.file_end) {
+			segment_writer_build(writer, 1, &output);
+			segment_writer_written(writer);
+		}
+	}
+	assert_int_equal(r, ERROR_CLOSED);
+	assert_int_equal(allocation_count, before);
+	assert_int_equal(segment_writer_state(writer)->summary.event_end, fixture->file.size);
+	segment_writer_free(writer);
+	secret_release(&key);
+	packet_reader_free(reader);
+	bytes_free(&wire);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_file_is_taken_from_its_start_byte_for_byte),
+		TEST(a_stream_goes_on_behind_any_event),
+		TEST(transactions_are_counted_the_same_over_lost_connections),
+		TEST(a_flipped_bit_anywhere_is_found),
+		TEST(another_last_event_is_refused),
+		TEST(a_server_whose_file_ended_before_the_last_event_is_refused),
+		TEST(what_is_beside_the_file_is_not_stored),
+		TEST(a_missing_event_is_seen_by_the_position_of_the_next),
+		TEST(positions_are_counted_and_compared_modulo_4_gib),
+		TEST(files_follow_each_other_by_name),
+		TEST(a_file_that_a_crash_ended_is_followed_by_any),
+		TEST(nothing_follows_the_end_of_a_file_in_it),
+		TEST(a_stream_must_begin_where_it_was_asked_to),
+		TEST(a_file_without_checksums_is_refused),
+		TEST(a_stop_ends_a_file_without_naming_the_next),
+		TEST(no_event_allocates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
