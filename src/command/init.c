@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
@@ -129,8 +130,12 @@ static int create(struct init *init, struct error *err)
 		.owner = (uid_t)-1,
 		.group = (gid_t)-1,
 	};
+	const struct group *audit = getgrnam(STORE_GROUP);
 	const struct passwd *keeper;
 
+	/* Only root can give files to a group that it is not in. */
+	if (!init->switch_users && audit && !group_member(audit->gr_gid))
+		options.group = getegid();
 	if (init->switch_users) {
 		keeper = getpwnam(child_user(CHILD_KEEPER));
 		ASSERT(keeper);
