@@ -185,7 +185,7 @@ class DiskTest(FailureTest):
             self.wait_streaming(stage)
             filler = stage.file_system.fill(leave=40 * MEBIBYTE)
             bulk(stage.server, 48 * MEBIBYTE)
-            wait_until(lambda: "space" in self.all_sentences(stage).lower(), 60,
+            wait_until(lambda: "volume full" in self.all_sentences(stage), 60,
                        lambda: f"the full volume is named: {stage.vault.status()}")
             self.assert_attention(stage)
             stage.vault.verb("verify")

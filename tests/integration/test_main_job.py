@@ -106,9 +106,10 @@ class MainJobTest(unittest.TestCase):
         return lines[0].removeprefix("verify").removeprefix("replay").strip(": $")
 
     def test_list_and_status_tell_what_is_archived(self):
-        listed = json.loads(self.vault.verb("list", SOURCE, "--output=json"))
-        self.assertEqual(listed["schema"], 1)
-        self.assertLessEqual(set(self.names), {entry["file"] for entry in listed["segments"]})
+        listed = self.vault.verb("list", SOURCE, "--output=json")
+        self.assertEqual(json.loads(listed)["schema"], 1)
+        self.assertLessEqual(set(self.names),
+                             {segment["file"] for segment in self.vault.segments(listed)})
         self.assertIn(self.names[0], self.vault.verb("list", SOURCE))
         status = self.vault.status()
         self.assertEqual(status["schema"], 1)
@@ -183,7 +184,7 @@ class MainJobTest(unittest.TestCase):
                 ((1, 2, 3), "mariadb-bin.999999",
                  (SOURCE, "--to", "x3", "--until-position", "mariadb-bin.999999:4")),
                 ((2,), "yesterday", (SOURCE, "--to", "x4", "--until", "yesterday")),
-                ((2,), "../x5", (SOURCE, "--to", "../x5")),
+                ((2,), "--to", (SOURCE, "--to", "../x5")),
                 ((2,), "--to", (SOURCE,))):
             with self.subTest(arguments=arguments):
                 result = self.vault.run_verb("restore", *arguments)

@@ -285,7 +285,9 @@ class PlantedWrapTest(unittest.TestCase):
             self.assertIn("binvault verify", sentence)
             # Ingest goes on under a new key, from the end of what is sealed.
             stage.server.sql("INSERT INTO d.t VALUES (2)")
-            names = stage.archive()
+            names = stage.archive(settled=False)
+            self.assertEqual([segment["state"] for segment in stage.vault.pending(SOURCE)],
+                             ["stopped"])
             stage.vault.verb("restore", SOURCE, "--to", "r1")
             self.assertEqual((stage.vault.export / "r1" / names[-1]).read_bytes(),
                              stage.server.binlog_path(names[-1]).read_bytes())
