@@ -84,8 +84,7 @@ static void know_opened(struct audit *audit, const struct leaf *leaf)
 
 	if (segment_opened_record_decode(leaf->object, &record, &ignored) < 0)
 		return;
-	/* Chunk hashes come with the sealed leaf; until then the table is not there. */
-	segment = calloc(1, offsetof(struct known_segment, hashes.chunks));
+	segment = calloc(1, sizeof(*segment));
 	ASSERT(segment);
 	segment->opened_index = leaf->index;
 	memcpy(segment->id, record.header.segment_id, SEGMENT_ID_SIZE);
@@ -101,31 +100,29 @@ static void know_sealed(struct audit *audit, const struct leaf *leaf)
 {
 	struct segment_sealed_record *record = calloc(1, sizeof(*record));
 	struct error ignored;
-	size_t i, size;
 
 	ASSERT(record);
 	if (segment_sealed_record_decode(leaf->object, record, &ignored) < 0) {
 		free(record);
 		return;
 	}
-	for (i = audit->segment_count; i-- > 0;) {
+	for (size_t i = audit->segment_count; i-- > 0;) {
 		struct known_segment *segment = audit->segments[i];
 
 		if (segment->sealed || segment->opened_index != record->opened_index)
 			continue;
-		size = record->hashes.count * sizeof(struct hash);
-		segment = realloc(segment, offsetof(struct known_segment, hashes.chunks) + size);
-		ASSERT(segment);
 		segment->sealed = true;
 		segment->sealed_index = leaf->index;
-		segment->hashes.size = record->hashes.size;
-		segment->hashes.file = record->hashes.file;
-		segment->hashes.count = record->hashes.count;
-		memcpy(segment->hashes.chunks, record->hashes.chunks, size);
+		segment->size = record->hashes.size;
+		segment->hash = record->hashes.file;
+		segment->chunk_count = record->hashes.count;
+		segment->chunks = calloc(segment->chunk_count, sizeof(*segment->chunks));
+		ASSERT(segment->chunks);
+		memcpy(segment->chunks, record->hashes.chunks,
+		       segment->chunk_count * sizeof(*segment->chunks));
 		if (strcmp(segment->path, record->path) != 0)
 			know_path(audit, record->path, false);
 		memcpy(segment->path, record->path, sizeof(segment->path));
-		audit->segments[i] = segment;
 		break;
 	}
 	segment_sealed_record_release(record);
@@ -540,7 +537,7 @@ static void count_segments(struct audit *audit)
 	audit->byte_total = audit->result->byte_count;
 	audit->buffer_size = BLOCK_SIZE_MAX;
 	for (size_t i = 0; i < audit->segment_count; i++) {
-		uint64_t size = audit->segments[i]->hashes.size;
+		uint64_t size = audit->segments[i]->size;
 
 		if (!audit->segments[i]->sealed) {
 			audit->result->open_count++;
@@ -599,8 +596,10 @@ static void audit_release(struct audit *audit)
 			public_key_free(volume->owned_keys[j]);
 		free(volume->found);
 	}
-	for (size_t i = 0; i < audit->segment_count; i++)
+	for (size_t i = 0; i < audit->segment_count; i++) {
+		free(audit->segments[i]->chunks);
 		free(audit->segments[i]);
+	}
 	for (size_t i = 0; i < audit->path_count; i++)
 		free(audit->paths[i].path);
 	free(audit->segments);

@@ -17,7 +17,10 @@ struct known_segment {
 	uint8_t id[SEGMENT_ID_SIZE];
 	char path[SEGMENT_PATH_SIZE];
 	uint8_t header_bytes[SEGMENT_HEADER_SIZE];
-	struct segment_hashes hashes; /* .count only of those that follow */
+	uint64_t size; /* this and what follows: of a sealed one */
+	struct hash hash;
+	size_t chunk_count;
+	struct hash *chunks; /* owned */
 };
 
 /* A path that some leaf accounts for, sorted before it is searched. */

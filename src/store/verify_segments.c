@@ -28,55 +28,92 @@ static void count_bytes(struct audit *audit, uint64_t size)
 	pthread_mutex_unlock(&audit->lock);
 }
 
-static void check_chunk(struct audit_volume *volume, const struct known_segment *segment,
-			size_t chunk, const struct hash *hash, uint64_t offset, size_t size)
-{
-	if (memcmp(hash, &segment->hashes.chunks[chunk], sizeof(*hash)) != 0)
-		audit_report(volume->audit, volume,
-			     "%s: bytes %" PRIu64 "–%" PRIu64 ": hash differs from leaf %" PRIu64,
-			     segment->path, offset, offset + size - 1, segment->sealed_index);
-}
-
 struct hashing {
-	struct hasher *file;
+	struct hasher *hasher;
 	uint8_t *buffer; /* of one chunk */
 };
 
-/* Each chunk against its hash, the whole against its own. */
-static int hash_segment(struct audit_volume *volume, const struct known_segment *segment, int fd,
-			struct hashing *hashing, struct error *err)
+/* The next chunk, as far as the file reaches. Direct reads ask for whole blocks. */
+static ssize_t read_chunk(struct audit_volume *volume, const struct known_segment *segment,
+			  size_t chunk, int fd, struct hashing *hashing, struct error *err)
 {
-	uint64_t size = segment->hashes.size;
-	struct hash hash;
+	uint64_t offset = chunk * SEGMENT_CHUNK_SIZE;
+	size_t wanted = (size_t)MIN(SEGMENT_CHUNK_SIZE, segment->size - offset);
+	ssize_t n = file_read(fd, hashing->buffer, round_up(wanted, BLOCK_SIZE_MAX), offset, err);
 
-	hasher_start(hashing->file);
-	for (size_t chunk = 0; chunk < segment->hashes.count; chunk++) {
+	if (n < 0)
+		return n;
+	n = (ssize_t)MIN((size_t)n, wanted);
+	count_bytes(volume->audit, (uint64_t)n);
+	return n;
+}
+
+static void check_header(struct audit_volume *volume, const struct known_segment *segment,
+			 const uint8_t *bytes, size_t size)
+{
+	if (size < SEGMENT_HEADER_SIZE ||
+	    memcmp(bytes, segment->header_bytes, SEGMENT_HEADER_SIZE) != 0)
+		audit_report(volume->audit, volume,
+			     "%s: bytes 0–%d: the header differs from leaf %" PRIu64, segment->path,
+			     SEGMENT_HEADER_SIZE - 1, segment->opened_index);
+}
+
+/* The whole file is not what it must be: which parts? Returns how many it told of. */
+static int find_chunks(struct audit_volume *volume, const struct known_segment *segment, int fd,
+		       struct hashing *hashing, struct error *err)
+{
+	struct hash hash;
+	int count = 0;
+
+	for (size_t chunk = 0; chunk < segment->chunk_count; chunk++) {
 		uint64_t offset = chunk * SEGMENT_CHUNK_SIZE;
-		size_t wanted = (size_t)MIN(SEGMENT_CHUNK_SIZE, size - offset);
-		/* Direct reads ask for whole blocks, and get what is there. */
-		ssize_t n = file_read(fd, hashing->buffer, round_up(wanted, BLOCK_SIZE_MAX), offset,
-				      err);
+		ssize_t n = read_chunk(volume, segment, chunk, fd, hashing, err);
 
 		if (n < 0)
 			return (int)n;
-		n = (ssize_t)MIN((size_t)n, wanted);
-		if (chunk == 0 &&
-		    ((size_t)n < SEGMENT_HEADER_SIZE ||
-		     memcmp(hashing->buffer, segment->header_bytes, SEGMENT_HEADER_SIZE) != 0))
-			audit_report(volume->audit, volume,
-				     "%s: bytes 0–%d: the header differs from leaf %" PRIu64,
-				     segment->path, SEGMENT_HEADER_SIZE - 1, segment->opened_index);
 		hash_bytes(hashing->buffer, (size_t)n, &hash);
-		hasher_update(hashing->file, hashing->buffer, (size_t)n);
-		check_chunk(volume, segment, chunk, &hash, offset, wanted);
-		count_bytes(volume->audit, (uint64_t)n);
-	}
-	hasher_finish(hashing->file, &hash);
-	if (memcmp(&hash, &segment->hashes.file, sizeof(hash)) != 0)
+		if (memcmp(&hash, &segment->chunks[chunk], sizeof(hash)) == 0)
+			continue;
+		count++;
 		audit_report(volume->audit, volume,
-			     "%s: SHA-256 of the file differs from leaf %" PRIu64, segment->path,
+			     "%s: bytes %" PRIu64 "–%" PRIu64 ": hash differs from leaf %" PRIu64,
+			     segment->path, offset,
+			     MIN(offset + SEGMENT_CHUNK_SIZE, segment->size) - 1,
 			     segment->sealed_index);
-	return 0;
+	}
+	return count;
+}
+
+/*
+ * The hash of the file says whether all is well, at the rate of one SHA-256; those of the chunks
+ * are asked only where it is not.
+ */
+static int hash_segment(struct audit_volume *volume, const struct known_segment *segment, int fd,
+			struct hashing *hashing, struct error *err)
+{
+	struct hash hash;
+	int r;
+
+	hasher_start(hashing->hasher);
+	for (size_t chunk = 0; chunk < segment->chunk_count; chunk++) {
+		ssize_t n = read_chunk(volume, segment, chunk, fd, hashing, err);
+
+		if (n < 0)
+			return (int)n;
+		if (chunk == 0)
+			check_header(volume, segment, hashing->buffer, (size_t)n);
+		hasher_update(hashing->hasher, hashing->buffer, (size_t)n);
+	}
+	hasher_finish(hashing->hasher, &hash);
+	if (memcmp(&hash, &segment->hash, sizeof(hash)) == 0)
+		return 0;
+	r = find_chunks(volume, segment, fd, hashing, err);
+	if (r == 0)
+		audit_report(volume->audit, volume,
+			     "%s: bytes 0–%" PRIu64 ": SHA-256 of the file differs from leaf "
+			     "%" PRIu64,
+			     segment->path, segment->size - 1, segment->sealed_index);
+	return r;
 }
 
 /* An open segment: only its header is fixed. */
@@ -87,11 +124,7 @@ static int check_open(struct audit_volume *volume, const struct known_segment *s
 
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n < SEGMENT_HEADER_SIZE ||
-	    memcmp(hashing->buffer, segment->header_bytes, SEGMENT_HEADER_SIZE) != 0)
-		audit_report(volume->audit, volume,
-			     "%s: bytes 0–%d: the header differs from leaf %" PRIu64, segment->path,
-			     SEGMENT_HEADER_SIZE - 1, segment->opened_index);
+	check_header(volume, segment, hashing->buffer, (size_t)n);
 	return 0;
 }
 
@@ -112,10 +145,10 @@ static int check_segment(struct audit_volume *volume, const struct known_segment
 		   segment->sealed ? FILE_PROTECTION_IMMUTABLE : FILE_PROTECTION_APPEND);
 	if (!segment->sealed)
 		return check_open(volume, segment, fd, hashing, err);
-	if (size != segment->hashes.size)
+	if (size != segment->size)
 		audit_report(volume->audit, volume,
 			     "%s: has %" PRIu64 " bytes, leaf %" PRIu64 " says %" PRIu64,
-			     segment->path, size, segment->sealed_index, segment->hashes.size);
+			     segment->path, size, segment->sealed_index, segment->size);
 	return hash_segment(volume, segment, fd, hashing, err);
 }
 
@@ -127,6 +160,7 @@ static void run_job(struct audit *audit, size_t job, struct hashing *hashing)
 
 	if (volume->root_fd < 0)
 		return;
+	/* Positive: how many defects it told of. */
 	if (check_segment(volume, segment, hashing, &err) < 0)
 		audit_report(audit, volume, "%s: %s", segment->path, err.message);
 }
@@ -135,7 +169,7 @@ static void *worker(void *context)
 {
 	struct audit *audit = context;
 	struct hashing hashing = {
-		.file = hasher_new(),
+		.hasher = hasher_new(),
 		.buffer = file_buffer_new(audit->buffer_size),
 	};
 	size_t jobs = audit->segment_count * audit->options->volume_count;
@@ -151,7 +185,7 @@ static void *worker(void *context)
 	audit->running--;
 	pthread_cond_signal(&audit->changed);
 	pthread_mutex_unlock(&audit->lock);
-	hasher_free(hashing.file);
+	hasher_free(hashing.hasher);
 	free(hashing.buffer);
 	return NULL;
 }
