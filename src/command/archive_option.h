@@ -14,12 +14,12 @@
 		"archive", "DIR", "a copy of the archive; default: the configured volumes"         \
 	}
 
-struct archive_paths {
+struct command_volumes {
 	const char *volumes[CONFIG_VOLUMES_MAX];
 	size_t count;
 	bool copy; /* --archive was given */
 };
 
 /* What --archive says, else the volumes of the configuration. */
-int command_archive(struct command_context *context, struct archive_paths *ret_paths,
+int command_archive(struct command_context *context, struct command_volumes *ret_paths,
 		    struct error *err) MUST_CHECK;

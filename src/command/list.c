@@ -69,7 +69,7 @@ static int take_leaf(void *context, const struct leaf *leaf, struct error *err)
 
 static int read_archive(struct command_context *context, struct listing *listing, struct error *err)
 {
-	struct archive_paths paths;
+	struct command_volumes paths;
 	int r = command_archive(context, &paths, err);
 
 	if (r == 0)

@@ -139,7 +139,7 @@ static int run(struct command_context *context, struct error *err)
 		.terminal = isatty(STDERR_FILENO) && context->output == COMMAND_OUTPUT_TEXT,
 		.defects = defects,
 	};
-	struct archive_paths paths;
+	struct command_volumes paths;
 	struct verify_result result;
 	int r = command_archive(context, &paths, err);
 

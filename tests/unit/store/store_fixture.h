@@ -505,7 +505,7 @@ static inline int fixture_audit(struct fixture *f, bool copy, struct verify_resu
 		.volumes = f->volumes,
 		.volume_count = 1,
 		.copy = copy,
-		.thread_count = 1,
+		.thread_count = 2,
 		.report_defect = fixture_defect,
 		.context = f,
 	};
