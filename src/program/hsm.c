@@ -51,8 +51,10 @@ static int run(struct program *program, struct error *err)
 		r = sandbox_seal(SANDBOX_HSM, err);
 	if (r == 0)
 		r = signer_open(program->config, program->provision, &signer, err);
-	if (r < 0)
+	if (r < 0) {
+		service_tell(&options, err);
 		return r;
+	}
 	options.signer = signer;
 	memcpy(options.config_hash.bytes, program->config->hash, sizeof(options.config_hash.bytes));
 	return service_run(&options, err);

@@ -110,6 +110,8 @@ int keys_open(const struct config *config, int state_fd, struct keys **ret_keys,
 		snprintf(keys->serial, sizeof(keys->serial), "%s", token_serial(keys->token));
 	if (r == 0)
 		r = log_in(keys, err);
+	if (r == ERROR_REFUSED)
+		error_prefix(err, "the PIN of pin-source = %s", config->hsm_pin_source);
 	if (r == 0)
 		r = token_check_keys(keys->token, err);
 	if (r < 0)

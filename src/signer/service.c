@@ -9,6 +9,9 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "io/channel.h"
+#include "io/clock.h"
+#include "base/units.h"
 #include "base/secret.h"
 #include "protocol/message.h"
 
@@ -302,4 +305,46 @@ int service_run(const struct service_options *options, struct error *err)
 	while (r == 0)
 		r = serve_once(service, err);
 	return r < 0 ? r : 0;
+}
+
+/* Its HELLO is read first: closing with unread bytes would take our message from its queue. */
+static bool tell(struct service *service, int fd, const struct error *reason)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+	struct error err;
+
+	if (!allowed(service, fd) || poll(&readable, 1, 1000) <= 0 ||
+	    message_receive(fd, &service->message, &err) <= 0)
+		return false;
+	return message_send_failure(fd, reason, &err) == 0;
+}
+
+void service_tell(const struct service_options *options, const struct error *reason)
+{
+	CLEANUP(service_freep)
+	struct service *service = calloc(1, sizeof(*service));
+	uint64_t until_usec = clock_monotonic_usec() + SERVICE_TELL_MSEC * USEC_PER_MSEC;
+	bool told = false;
+
+	ASSERT(service);
+	service->options = options;
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		service->connections[i].fd = -1;
+	while (!told && options->listen_fd >= 0) {
+		struct pollfd fds[] = {{.fd = options->listen_fd, .events = POLLIN},
+				       {.fd = options->stop_fd, .events = POLLIN}};
+		uint64_t now_usec = clock_monotonic_usec();
+		struct error err;
+		int fd;
+
+		if (now_usec >= until_usec ||
+		    poll(fds, ARRAY_LENGTH(fds), (int)((until_usec - now_usec) / 1000) + 1) < 0 ||
+		    fds[1].revents)
+			return;
+		fd = channel_accept(options->listen_fd, &err);
+		if (fd >= 0) {
+			told = tell(service, fd, reason);
+			close(fd);
+		}
+	}
 }

@@ -26,3 +26,10 @@ struct service_options {
 
 /* 0: it was stopped, or the only connection has ended. Else why the process must end. */
 int service_run(const struct service_options *options, struct error *err) MUST_CHECK;
+
+/*
+ * The token cannot be used, for this reason, and the process is about to end: tell it to one client
+ * that connects within SERVICE_TELL_MSEC, so that `status` names the reason and not its effect.
+ */
+#define SERVICE_TELL_MSEC 6000 /* the keeper tries every five seconds */
+void service_tell(const struct service_options *options, const struct error *reason);
