@@ -54,6 +54,7 @@ struct hsm_client {
 	size_t count;
 	bool sent;    /* the queue's first is on the way */
 	bool calling; /* within a callback: the queue is pumped by who called it */
+	bool told;    /* it said itself why it ends: that stays the sentence until it is back */
 	char sentence[ERROR_MESSAGE_SIZE];
 	struct message message;
 };
@@ -93,9 +94,9 @@ static void lose(struct hsm_client *client, const struct error *reason)
 		close(client->fd);
 		client->fd = -1;
 	}
-	client->stage = STAGE_AWAY;
-	if (reason->message != client->sentence)
+	if (!client->told)
 		snprintf(client->sentence, sizeof(client->sentence), "%s", reason->message);
+	client->stage = STAGE_AWAY;
 	if (client->sent) {
 		struct request *request = client->first;
 
@@ -155,6 +156,13 @@ static void pump(struct hsm_client *client)
 	await(client);
 }
 
+/* binvault-hsm says itself why it is of no use now: more than "connection refused" later. */
+static void take_told(struct hsm_client *client, const struct error *reason)
+{
+	client->told = true;
+	snprintf(client->sentence, sizeof(client->sentence), "%s", reason->message);
+}
+
 /* HELLO, then SIGNED_STATE. */
 static int receive_beginning(struct hsm_client *client, const struct message *message,
 			     struct error *err)
@@ -163,6 +171,11 @@ static int receive_beginning(struct hsm_client *client, const struct message *me
 	struct hello hello;
 	int r;
 
+	if (message->type == MESSAGE_FAILURE) {
+		r = message_expect(message, MESSAGE_HELLO, err);
+		take_told(client, err);
+		return r;
+	}
 	if (client->stage == STAGE_HELLO) {
 		r = message_expect(message, MESSAGE_HELLO, err);
 		if (r == 0)
@@ -180,6 +193,7 @@ static int receive_beginning(struct hsm_client *client, const struct message *me
 	client->calling = true;
 	client->stage = STAGE_CONNECTED;
 	client->sentence[0] = '\0';
+	client->told = false;
 	r = client->options.connected(client->options.context, &state, err);
 	client->calling = false;
 	if (r < 0) {
@@ -214,6 +228,8 @@ static int receive_answer(struct hsm_client *client, const struct message *messa
 		r = hsm_signature_decode(message, &signature, &reason);
 	/* Its token is away and it ends; or it does not speak our language. The request waits. */
 	if (r < 0 && (r == ERROR_UNAVAILABLE || message->type != MESSAGE_FAILURE)) {
+		if (message->type == MESSAGE_FAILURE)
+			take_told(client, &reason);
 		*err = reason;
 		return r;
 	}

@@ -44,7 +44,8 @@ static int check_space(struct keeper *keeper, struct error *err)
 	size_format(needed, needed_text);
 	size_format(reserve, reserve_text);
 	error_set(err, ERROR_NO_SPACE,
-		  "volume full: '%s' has %s free, open segments may take %s of it and %s is the "
+		  "volume full: no space for a segment: '%s' has %s free, open segments may take "
+		  "%s of it and %s is the "
 		  "reserve: nothing more is pulled until there is room. Do: make the volume larger",
 		  store_volume_path(keeper->store, 0), free_text, needed_text, reserve_text);
 	keeper_alarm_raise(keeper, "volume full", err->message);

@@ -198,6 +198,8 @@ static void raise_unchecked(void *context)
 		keeper_alarm_raise(keeper, "rollback unchecked",
 				   "whether this archive was rolled back is not known before "
 				   "binvault-hsm answers. Ingest goes on. Do: start binvault-hsm");
+	/* The reason may become a better one. */
+	loop_timer_set(keeper->loop, &signing->unchecked, UNCHECKED_USEC, raise_unchecked, signing);
 }
 
 int signing_new(struct keeper *keeper, struct signing **ret_signing, struct error *err)
