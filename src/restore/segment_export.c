@@ -240,6 +240,9 @@ static int end_file(struct segment_export *export, struct error *err)
 
 	if (!export->output)
 		return 0;
+	/* Not even its FORMAT_DESCRIPTION: no program could read it. */
+	if (export->chain.boundary == CHAIN_FIRST_POSITION)
+		return output_drop(export->output, err);
 	r = export->chain.reached ? output_cut(export->output, export->chain.boundary, &file, err)
 				  : output_finish(export->output, &file, err);
 	if (r < 0)
