@@ -56,8 +56,8 @@ struct tls_failure {
 #define TOO_OLD	   " has no version of TLS that tls-minimum allows"
 #define WRONG_HOST " is for another host name: put a name that it was issued for into `servers`"
 #define NOT_ACCEPTED                                                                               \
-	" does not accept our tls-certificate: has it expired, did an authority sign it that the " \
-	"server trusts (ssl_ca)?"
+	" does not accept our tls-certificate: has it expired, did an authority sign it "          \
+	"that the server trusts (ssl_ca)?"
 
 static const struct tls_failure tls_failures[] = {
 	/* clang-format off */

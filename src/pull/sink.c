@@ -13,7 +13,7 @@
 #include "volume/frame.h"
 
 #define RETRY_USEC    (1 * USEC_PER_SEC)
-#define PROGRESS_USEC (1 * USEC_PER_SEC)
+#define PROGRESS_USEC (100 * USEC_PER_MSEC)
 #define AGE_JITTER_PART                                                                            \
 	10 /* segment-age is varied by a tenth, so that sources do not roll at once */
 

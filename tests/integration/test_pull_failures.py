@@ -118,7 +118,7 @@ class KeeperTest(PullTest):
         self.wait_caught_up()
         times = [at for at, *_ in self.keeper.progress]
         self.assertGreaterEqual(len(times), 2)
-        self.assertTrue(all(later - earlier > 0.9 for earlier, later in zip(times, times[1:])))
+        self.assertLessEqual(len(times), times[-1] - times[0] + 2)
         _, segment_id, good_end, *_ = self.keeper.progress[-1]
         self.assertEqual(segment_id, self.keeper.segments[-1].id)
         self.assertLessEqual(good_end, self.keeper.good_end(file))
