@@ -183,11 +183,14 @@ class MariaDB(Server):
     archive_grants = ("REPLICATION SLAVE", "BINLOG MONITOR")
 
     def install(self):
+        # A server that starts removes what looks like temporary tables from its directory for them.
+        environment = {**os.environ, "TMPDIR": str(self._temporary())}
         result = subprocess.run(
             # --force: a host name that cannot be looked up is no hindrance.
             ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
              "--force", "--auth-root-authentication-method=normal", *self._user()],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            env=environment)
         if result.returncode != 0:
             raise RuntimeError(f"mariadb-install-db failed: {result.stdout}{result.stderr}")
 
