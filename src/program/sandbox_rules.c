@@ -123,7 +123,8 @@ static const struct sandbox_rule share_rules[] = {
 	CALL_IF(unlinkat, 0, UINT64_C(0x80000000), 0),
 	CALL_IF_BOTH(renameat, 0, UINT64_C(0x80000000), 0, 2, UINT64_C(0x80000000), 0),
 	CALL_IF_BOTH(renameat2, 0, UINT64_C(0x80000000), 0, 2, UINT64_C(0x80000000), 0),
-	CALL(fsync), CALL(fdatasync), CALL(fallocate), CALL(fchmod), CALL(utimensat), CALL(flock),
+	CALL(fsync), CALL(fdatasync), CALL(sync_file_range), CALL(fallocate), CALL(fchmod),
+	CALL(utimensat), CALL(flock),
 };
 GROUP(share, "the exporter writes below the directory descriptor that it was given");
 

@@ -13,6 +13,10 @@
 #define BUFFER_SIZE ((size_t)1 << 20)
 #define FILE_MODE   0640
 
+/* The kernel is told to begin writing after so many bytes, so that the fsync at the end of a large
+ * file finds little to do. */
+#define WRITEBACK_SIZE ((uint64_t)8 << 20)
+
 struct output {
 	int directory_fd;
 	int fd; /* -1: no file */
@@ -20,6 +24,7 @@ struct output {
 	struct hasher *hasher;
 	uint8_t *buffer;
 	size_t buffered;
+	uint64_t emitted, writeback; /* file offsets: written, and on their way to the device */
 	struct output_file file;
 };
 
@@ -97,6 +102,8 @@ int output_begin(struct output *output, const char *name, struct error *err)
 	output->fd = fd;
 	output->size = 0;
 	output->buffered = 0;
+	output->emitted = 0;
+	output->writeback = 0;
 	memset(&output->file, 0, sizeof(output->file));
 	memcpy(output->file.name, name, strlen(name));
 	hasher_start(output->hasher);
@@ -105,8 +112,21 @@ int output_begin(struct output *output, const char *name, struct error *err)
 
 static int emit(struct output *output, const uint8_t *bytes, size_t size, struct error *err)
 {
+	int r;
+
 	hasher_update(output->hasher, bytes, size);
-	return write_all(output->fd, output->file.name, bytes, size, err);
+	r = write_all(output->fd, output->file.name, bytes, size, err);
+	if (r < 0)
+		return r;
+	output->emitted += size;
+	if (output->emitted - output->writeback < WRITEBACK_SIZE)
+		return 0;
+	/* A hint: whether the bytes are durable is told by the fsync. Some file systems refuse. */
+	if (sync_file_range(output->fd, (off_t)output->writeback,
+			    (off_t)(output->emitted - output->writeback),
+			    SYNC_FILE_RANGE_WRITE) == 0)
+		output->writeback = output->emitted;
+	return 0;
 }
 
 static int flush(struct output *output, struct error *err)
