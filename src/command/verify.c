@@ -7,18 +7,9 @@
 #include "base/units.h"
 #include "command/archive_option.h"
 #include "command/commands.h"
+#include "command/verify_decrypt.h"
 #include "store/store.h"
 #include "store/verify.h"
-
-/*
- * `verify --decrypt` goes through the operator's socket. Its header declares
- *     int command_verify_decrypt(struct command_context *context, struct error *err) MUST_CHECK;
- * which runs after the keyless audit found no defect and returns as a verb does.
- */
-#if __has_include("command/verify_decrypt.h")
-#include "command/verify_decrypt.h"
-#define HAVE_DECRYPT 1
-#endif
 
 struct report {
 	struct command_context *context;
@@ -162,20 +153,17 @@ static int run(struct command_context *context, struct error *err)
 		print_json(&result, defects);
 	else
 		print_text(&result);
-	if (result.defect_count)
-		return COMMAND_INCOMPLETE;
-#ifdef HAVE_DECRYPT
-	if (command_value(context, "decrypt"))
-		return command_verify_decrypt(context, err);
-#endif
-	return 0;
+	if (command_value(context, "decrypt")) {
+		r = command_verify_decrypt(context, err);
+		if (r != 0)
+			return r;
+	}
+	return result.defect_count ? COMMAND_INCOMPLETE : 0;
 }
 
 static const struct command_option options[] = {
 	ARCHIVE_OPTION,
-#ifdef HAVE_DECRYPT
 	{"decrypt", NULL, "then have the keeper authenticate and decrypt every frame"},
-#endif
 	{NULL, NULL, NULL},
 };
 

@@ -66,7 +66,7 @@ struct segment_opened {
 	uint8_t key[32];
 };
 
-/* At most one a second, and one before SEGMENT_CLOSED. What it states is durable. */
+/* At most ten a second, and one before SEGMENT_CLOSED. What it states is durable. */
 struct progress {
 	uint8_t segment_id[SEGMENT_ID_SIZE];
 	uint64_t good_end;
