@@ -24,6 +24,7 @@ class Token:
     def __init__(self, directory, label="vault01", pin="24681357", so_pin="13572468"):
         self.directory = Path(directory)
         self.label, self.pin, self._so_pin = label, pin, so_pin
+        self.variables = {}  # further ones for the environment of programs
         self.tokens = self.directory / "tokens"
         self._hidden = self.directory / "tokens.hidden"
         self.configuration = self.directory / "softhsm2.conf"
@@ -41,7 +42,7 @@ class Token:
     @property
     def environment(self):
         """What a program needs in its environment to see this token and no other."""
-        return {"SOFTHSM2_CONF": str(self.configuration)}
+        return {"SOFTHSM2_CONF": str(self.configuration), **self.variables}
 
     def hide(self):
         """The HSM is away: the module finds no token."""
