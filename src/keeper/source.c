@@ -296,10 +296,12 @@ static int on_progress(struct source *source, const struct message *message, str
 	if (r < 0)
 		return r;
 	sealing = find(source, progress.segment_id);
-	if (!sealing || sealing->state != SEALING_WRITING ||
-	    progress.good_end < sealing->record.header.start_position)
-		return error_set(err, ERROR_DEFECT,
-				 "PROGRESS of a segment that is not the puller's");
+	/* One that was being closed when the keeper was started again is sealed already, or soon.
+	 */
+	if (!sealing || sealing->state != SEALING_WRITING)
+		return 0;
+	if (progress.good_end < sealing->record.header.start_position)
+		return error_set(err, ERROR_DEFECT, "PROGRESS before the segment's beginning");
 	sealing->has_progress = true;
 	sealing->progress = progress;
 	source->has_progress = true;

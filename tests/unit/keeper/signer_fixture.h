@@ -29,6 +29,7 @@ struct signer {
 	struct tree tree;
 	/* Faults. */
 	atomic_bool lose_signature; /* store, and end the connection before the answer */
+	const char *refusal;	    /* the answer to HELLO, NULL: none */
 	atomic_bool forget;	    /* answer LAST_SIGNED as if the state file were gone */
 	atomic_int sign_count, unwrap_count;
 };
@@ -144,6 +145,14 @@ static inline int signer_answer(struct signer *signer, int fd, const struct mess
 	const struct hello hello = {.program = "binvault-hsm", .version = "test"};
 	struct hsm_signed_state state = {0};
 
+	if (message->type == MESSAGE_HELLO && signer->refusal) {
+		struct error reason;
+
+		error_set(&reason, ERROR_UNAVAILABLE, "%s", signer->refusal);
+		if (message_send_failure(fd, &reason, err) == 0)
+			error_set(err, ERROR_CLOSED, "told");
+		return err->code;
+	}
 	if (message->type == MESSAGE_HELLO)
 		return hello_send(fd, &hello, err);
 	if (message->type == MESSAGE_HSM_LAST_SIGNED) {

@@ -101,6 +101,18 @@ static bool run_until(struct fixture *fixture, int *counter, int wanted)
 	return *counter >= wanted;
 }
 
+/* Only what is ready. */
+static void run_until_now(struct fixture *fixture, int *counter)
+{
+	struct error err = {0};
+
+	fixture->awaited = counter;
+	fixture->wanted = 1;
+	fixture->until_usec = clock_monotonic_usec() + 5 * USEC_PER_MSEC;
+	loop_timer_set(fixture->loop, &fixture->timer, 0, look, fixture);
+	assert_ok(loop_run(fixture->loop, &err), &err);
+}
+
 static void on_signed(void *owner, const struct hsm_signature *answer, const struct error *reason)
 {
 	struct fixture *fixture = owner;
@@ -210,6 +222,29 @@ static void a_refused_connection_is_tried_again_later(void **state)
 	assert_true(run_until(fixture, &fixture->answers, 1));
 }
 
+static void what_the_hsm_said_before_it_ended_stays_its_sentence(void **state)
+{
+	struct fixture *fixture = *state;
+	int ticks = 0;
+
+	fixture->signer.refusal = "the token is not there";
+	signer_start(&fixture->signer);
+	for (int i = 0; i < 50 && !strstr(hsm_client_sentence(fixture->client), "token"); i++) {
+		usleep(20000);
+		run_until_now(fixture, &ticks);
+	}
+	signer_stop(&fixture->signer);
+	for (int i = 0; i < 20; i++) {
+		usleep(20000);
+		run_until_now(fixture, &ticks);
+	}
+	assert_string_equal(hsm_client_sentence(fixture->client), "the token is not there");
+	fixture->signer.refusal = NULL;
+	signer_start(&fixture->signer);
+	assert_true(run_until(fixture, &fixture->connected, 1));
+	assert_string_equal(hsm_client_sentence(fixture->client), "");
+}
+
 static void the_queue_has_an_end(void **state)
 {
 	struct fixture *fixture = *state;
@@ -232,6 +267,7 @@ int main(void)
 		TEST(a_cancelled_request_is_never_answered),
 		TEST(a_request_that_ends_the_hsm_each_time_is_given_up),
 		TEST(a_refused_connection_is_tried_again_later),
+		TEST(what_the_hsm_said_before_it_ended_stays_its_sentence),
 		TEST(the_queue_has_an_end),
 	};
 
