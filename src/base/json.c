@@ -205,7 +205,22 @@ void json_put(json_t *object, const char *key, json_t *value)
 
 void json_put_string(json_t *object, const char *key, const char *text)
 {
-	json_put(object, key, json_string(text));
+	CLEANUP(freep)
+	char *printable = NULL;
+	json_t *value = json_string(text);
+
+	/* A sentence may quote bytes from anywhere, and may be cut inside a character: jansson
+	 * takes only whole UTF-8, and for that nobody shall end this process. */
+	if (!value) {
+		printable = strdup(text);
+		ASSERT(printable);
+		for (char *c = printable; *c; c++) {
+			if ((unsigned char)*c > 0x7e)
+				*c = '?';
+		}
+		value = json_string(printable);
+	}
+	json_put(object, key, value);
 }
 
 void json_put_u64(json_t *object, const char *key, uint64_t value)

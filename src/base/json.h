@@ -45,7 +45,8 @@ int json_get_array(const json_t *object, const char *key, const json_t **ret_arr
 int json_get_object(const json_t *object, const char *key, const json_t **ret_object,
 		    struct error *err) MUST_CHECK;
 
-/* Put a field; memory that cannot be had is ASSERTed, as everywhere outside the hot path. */
+/* Put a field; memory that cannot be had is ASSERTed, as everywhere outside the hot path. A text
+ * that is not UTF-8 is put with '?' for each of its bytes that is not ASCII. */
 void json_put_string(json_t *object, const char *key, const char *text);
 void json_put_u64(json_t *object, const char *key, uint64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);

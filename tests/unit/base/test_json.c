@@ -204,6 +204,19 @@ static void fields_come_back_as_they_were_put(void **state)
 	assert_true(json_is_object(value));
 }
 
+static void a_text_that_is_not_utf8_is_made_printable(void **state)
+{
+	CLEANUP(json_decrefp)
+	json_t *object = json_object();
+
+	(void)state;
+	json_put_string(object, "cut", "unknown source 'K\xc3\xb6ln\xc3");
+	json_put_string(object, "whole", "K\xc3\xb6ln");
+	assert_string_equal(json_string_value(json_object_get(object, "cut")),
+			    "unknown source 'K??ln?");
+	assert_string_equal(json_string_value(json_object_get(object, "whole")), "K\xc3\xb6ln");
+}
+
 static void a_wrong_field_is_named(void **state)
 {
 	CLEANUP(json_decrefp)
@@ -269,6 +282,7 @@ int main(void)
 		cmocka_unit_test(unfit_values_are_not_written),
 		cmocka_unit_test(a_text_fits_exactly_or_not_at_all),
 		cmocka_unit_test(fields_come_back_as_they_were_put),
+		cmocka_unit_test(a_text_that_is_not_utf8_is_made_printable),
 		cmocka_unit_test(a_wrong_field_is_named),
 		cmocka_unit_test(numbers_in_texts_have_one_form),
 	};
