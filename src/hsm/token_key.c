@@ -72,7 +72,11 @@ static int read_attribute(struct token *token, CK_OBJECT_HANDLE object, CK_ATTRI
 	if (result != CKR_OK)
 		return token_error(err, result, "reading attribute 0x%lx of a key on token '%s'",
 				   type, token->label);
-	ASSERT(attribute.ulValueLen <= sizeof(ret_value->bytes));
+	if (attribute.ulValueLen > sizeof(ret_value->bytes))
+		return error_set(err, ERROR_FAILED,
+				 "token '%s' gives attribute 0x%lx with %lu bytes, more than there "
+				 "is room for",
+				 token->label, type, attribute.ulValueLen);
 	ret_value->size = attribute.ulValueLen;
 	return 1;
 }
@@ -179,7 +183,7 @@ static int find_half(struct token *token, CK_OBJECT_CLASS class, const char *lab
 {
 	char text[TOKEN_KEY_LABEL_SIZE];
 	CK_OBJECT_HANDLE objects[2];
-	CK_ULONG count;
+	CK_ULONG count = 0;
 	int status;
 
 	ASSERT(strlen(label) < sizeof(text));
@@ -250,7 +254,8 @@ static int check_private(struct token *token, enum token_key_kind kind, CK_OBJEC
 		{kind == TOKEN_KEY_UNWRAP ? CKA_DECRYPT : CKA_SIGN, CK_TRUE,
 		 kind == TOKEN_KEY_UNWRAP ? "may not decrypt" : "may not sign"},
 	};
-	CK_KEY_TYPE wanted = kind == TOKEN_KEY_UNWRAP ? CKK_RSA : CKK_EC, type = 0;
+	CK_KEY_TYPE wanted = kind == TOKEN_KEY_UNWRAP ? CKK_RSA : CKK_EC;
+	CK_KEY_TYPE type = CK_UNAVAILABLE_INFORMATION; /* 0 would be CKK_RSA */
 	struct value value;
 	int status;
 
