@@ -199,6 +199,7 @@ static int check_defaults(struct building *building)
 		if (entry->section_index != section_index)
 			continue;
 		option = find_option(OPTION_SOURCE, entry->key);
+		ASSERT(option); /* check_section() has refused any other */
 		if (option->flags & OPTION_OWN) {
 			error_set(building->err, ERROR_USAGE,
 				  "'%s' belongs into each [source NAME], not into [defaults]",

@@ -101,8 +101,8 @@ static int decode_size(const char *line, size_t length, uint64_t *ret_size, stru
 static int decode_body(struct cursor *cursor, struct checkpoint *out, struct error *err)
 {
 	const char *start = cursor->at;
-	const char *line;
-	size_t length;
+	const char *line = NULL;
+	size_t length = 0;
 	int r = take_line(cursor, &line, &length, err);
 
 	if (r < 0)
@@ -175,8 +175,8 @@ int checkpoint_decode(const char *note, size_t length, struct checkpoint *ret_ch
 	if (r < 0)
 		return r;
 	while (cursor.at < cursor.end) {
-		const char *line;
-		size_t line_length;
+		const char *line = NULL;
+		size_t line_length = 0;
 
 		if (out.signature_count == CHECKPOINT_SIGNATURES_MAX)
 			return error_set(err, ERROR_DEFECT, "more than %d signatures",
