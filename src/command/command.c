@@ -138,7 +138,7 @@ static int find_verb(struct command_context *context, int argc, char **argv, int
 int command_parse(int argc, char **argv, struct command_context *ret_context, struct error *err)
 {
 	struct command_context context = {.config_path = CONFIG_PATH_DEFAULT};
-	int index;
+	int index = 0;
 
 	if (argc < 1)
 		return error_set(err, ERROR_USAGE, "no command line");

@@ -423,7 +423,7 @@ static int accept_state(struct init *init, const char *text, struct error *err)
 	const struct config *config = init->config;
 	struct hsm_provision request = {.make_keys = 0};
 	struct hash root;
-	uint64_t size;
+	uint64_t size = 0;
 	int r = parse_state(text, &size, &root, err);
 
 	if (r == 0)

@@ -75,6 +75,7 @@ int policy_compare(const struct policy_record *policy, const struct config *conf
 		const struct config_class *old = &policy->classes[i];
 		const struct config_class *new = find(config, old->name);
 
+		ASSERT(new); /* compare_class() found it */
 		if (new->keep_usec != old->keep_usec || new->minimum_usec != old->minimum_usec ||
 		    new->maximum_usec != old->maximum_usec)
 			*ret_stricter = true;

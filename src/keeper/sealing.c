@@ -52,7 +52,9 @@ static void become(struct sealing *sealing, enum sealing_state state, const char
 	if (sealing->state != state)
 		sealing->since_usec = clock_realtime_usec();
 	sealing->state = state;
-	snprintf(sealing->sentence, sizeof(sealing->sentence), "%s", sentence);
+	if (sentence != sealing->sentence)
+		snprintf(sealing->sentence, sizeof(sealing->sentence), "%.*s",
+			 (int)sizeof(sealing->sentence) - 1, sentence);
 }
 
 struct sealing *sealing_new(struct source *source, uint64_t opened_index,
