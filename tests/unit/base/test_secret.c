@@ -25,7 +25,7 @@ static void vm_flags_of(const void *address, char flags[static 256])
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
 			found = (uintptr_t)address >= start && (uintptr_t)address < end;
 		else if (found && strncmp(line, "VmFlags:", 8) == 0)
-			snprintf(flags, 256, "%s", line + 8);
+			snprintf(flags, 256, "%.255s", line + 8);
 	}
 	fclose(file);
 }

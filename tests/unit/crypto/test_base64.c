@@ -31,7 +31,7 @@ static void random_bytes_come_back_and_agree_with_openssl(void **state)
 
 	(void)state;
 	for (size_t size = 0; size < 200; size++) {
-		uint8_t bytes[200];
+		uint8_t bytes[200] = {0};
 		uint8_t back[200];
 		char text[BASE64_SIZE(200)];
 		unsigned char theirs[BASE64_SIZE(200)];

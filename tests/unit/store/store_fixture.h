@@ -150,7 +150,7 @@ struct bytes {
 
 static inline struct bytes fixture_load(struct fixture *f, const char *name)
 {
-	char path[512];
+	char path[1200];
 	struct bytes out;
 	struct stat status;
 	int fd;
@@ -169,7 +169,7 @@ static inline struct bytes fixture_load(struct fixture *f, const char *name)
 
 static inline void fixture_save(struct fixture *f, const char *name, const void *data, size_t size)
 {
-	char path[512];
+	char path[1200];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
