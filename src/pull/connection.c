@@ -61,7 +61,8 @@ struct tls_failure {
 
 static const struct tls_failure tls_failures[] = {
 	/* clang-format off */
-	{"has expired", ERROR_REFUSED, "the certificate of ", " has expired: renew it on the server"},
+	{"has expired", ERROR_REFUSED, "the certificate of ",
+	 " has expired: renew it on the server"},
 	{"not yet valid", ERROR_REFUSED, "the certificate of ",
 	 " is not valid yet: is one of both clocks wrong?"},
 	{"self-signed", ERROR_REFUSED, "the certificate of ", NOT_SIGNED},
