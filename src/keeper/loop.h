@@ -23,7 +23,8 @@ void loop_end_jobs(struct loop *loop);
 void loop_free(struct loop *loop);
 DEFINE_CLEANUP(loop_free, struct loop *);
 
-/* Wait for events and call back, until loop_stop(), which may have come before. May be run again. */
+/* Wait for events and call back, until loop_stop(), which may have come before. It may be run
+ * again. */
 int loop_run(struct loop *loop, struct error *err) MUST_CHECK;
 void loop_stop(struct loop *loop);
 
