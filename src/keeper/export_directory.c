@@ -16,6 +16,8 @@
 
 #define PARTIAL_SIZE (EXPORT_NAME_MAX + sizeof(".partial"))
 
+#define REMOVE_ATTEMPTS 10
+
 /* While it is written, and when it is done: the group may read, nobody adds to it. */
 #define MODE_WRITING 02770
 #define MODE_ALONE   0750
@@ -145,9 +147,15 @@ int export_directory_remove(const struct config *config, const char *name, struc
 	fd = openat(share, partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	r = fd < 0 ? error_set_errno(err, ERROR_FAILED, errno, "opening it") : empty(fd, err);
-	if (r == 0 && unlinkat(share, partial, AT_REMOVEDIR) < 0)
-		r = error_set_errno(err, ERROR_FAILED, errno, "the directory");
+	r = fd < 0 ? error_set_errno(err, ERROR_FAILED, errno, "opening it") : 0;
+	/* An exporter that has not seen yet that we ended may make one more file. */
+	for (int i = 0; r == 0 && i < REMOVE_ATTEMPTS; i++) {
+		r = empty(fd, err);
+		if (r < 0 || unlinkat(share, partial, AT_REMOVEDIR) == 0)
+			break;
+		if (errno != ENOTEMPTY || i + 1 == REMOVE_ATTEMPTS)
+			r = error_set_errno(err, ERROR_FAILED, errno, "the directory");
+	}
 	if (r == 0)
 		r = file_sync(share, err);
 	return r < 0 ? error_prefix(err, "removing '%s/%s'", config->export_path, partial) : 0;

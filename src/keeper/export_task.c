@@ -401,6 +401,9 @@ static int send_segment(struct export_task *task, struct error *err)
 				   restores(task) ? SEGMENT_BUFFERED : SEGMENT_DIRECT, err);
 	int r = fd < 0 ? fd : 0;
 
+	/* The leaf is there, so the file must be. */
+	if (r == ERROR_NOT_FOUND)
+		r = err->code = ERROR_DEFECT;
 	memcpy(wanted.header, segment->header_bytes, SEGMENT_HEADER_SIZE);
 	if (r == 0)
 		r = segment_key_derive(&task->key, segment->header_bytes, &key, err);

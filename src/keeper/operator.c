@@ -148,6 +148,8 @@ static int answer(struct operator* operator, int fd, size_t size, json_t *reply,
 
 	if (r == 0)
 		r = json_get_string(request, "verb", &name, err);
+	if (r < 0)
+		r = err->code = ERROR_USAGE;
 	if (r == 0) {
 		while (verb->name && strcmp(verb->name, name) != 0)
 			verb++;

@@ -139,6 +139,25 @@ static inline int signer_checkpoint(struct signer *signer, int fd, const struct 
 	return hsm_signature_send(fd, &answer, err);
 }
 
+/* ECDSA over the hash that came, as the token does it. */
+static inline int signer_manifest(struct signer *signer, int fd, const struct message *message,
+				  struct error *err)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(signer->manifest, NULL);
+	struct hsm_sign_manifest request;
+	struct hsm_signature answer = {0};
+	size_t size = sizeof(answer.signature);
+	int r = hsm_sign_manifest_decode(message, &request, err);
+
+	assert_int_equal(EVP_PKEY_sign_init(context), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()), 1);
+	assert_int_equal(
+		EVP_PKEY_sign(context, answer.signature, &size, request.pae.bytes, HASH_SIZE), 1);
+	EVP_PKEY_CTX_free(context);
+	answer.signature_size = (uint16_t)size;
+	return r < 0 ? r : hsm_signature_send(fd, &answer, err);
+}
+
 static inline int signer_answer(struct signer *signer, int fd, const struct message *message,
 				struct error *err)
 {
@@ -164,6 +183,8 @@ static inline int signer_answer(struct signer *signer, int fd, const struct mess
 	}
 	if (message->type == MESSAGE_HSM_UNWRAP)
 		return signer_unwrap(signer, fd, message, err);
+	if (message->type == MESSAGE_HSM_SIGN_MANIFEST)
+		return signer_manifest(signer, fd, message, err);
 	return signer_checkpoint(signer, fd, message, err);
 }
 
