@@ -2,9 +2,11 @@
 
 One server, one vault, traffic all the time. Each round waits a random moment, kills one or several
 of puller, keeper, HSM service, exporter (while a restore runs), server, or everything at once, and
-lets them go on. After every `stride` rounds and at the end `inspect` asks for the evidence: every
-finished file byte-identical to the server's own, no gap, archive verified with and without keys, no
-(segment id, nonce) pair twice in any file, torn tails included.
+lets them go on. "power" stops the archive's file system as well, under load, without writing back
+what is not durable. After both, pulling must go on at or behind what was reported as covered: that
+the server would send it again proves nothing. After every `stride` rounds and at the end `inspect`
+asks for the evidence: every finished file byte-identical to the server's own, no gap, archive
+verified with and without keys, no (segment id, nonce) pair twice in any file, torn tails included.
 
 The moments and victims depend on the seed alone; what the processes were doing at that moment does
 not, so a round cannot be repeated exactly.
@@ -22,6 +24,7 @@ from . import evidence
 from .loopfs import LoopFileSystem, available
 from .mariadb import MariaDB
 from .pki import Authority
+from .processes import wait_until
 from .scratch import Scratch
 from .token import Token
 from .traffic import Traffic
@@ -31,7 +34,7 @@ MEBIBYTE = 1 << 20
 SOURCE = "orders"
 VICTIMS = {
     "puller": 5, "keeper": 5, "hsm": 3, "export": 2, "server": 2, "puller and keeper": 3,
-    "everything": 2,
+    "everything": 2, "power": 2,
 }
 DAEMON = {"puller": "binvault-pull", "keeper": "binvault-keeper", "hsm": "binvault-hsm",
           "export": "binvault-export"}
@@ -53,8 +56,9 @@ class Campaign:
         self.server.start()
         self.server.create_archive_user()
         enforced, _ = available("xfs")
-        volume = (LoopFileSystem(scratch, "volume", "xfs", size=16 << 30).path if enforced
-                  else scratch.directory("volume"))
+        self.file_system = (LoopFileSystem(scratch, "volume", "xfs", size=16 << 30) if enforced
+                            else None)
+        volume = self.file_system.path if enforced else scratch.directory("volume")
         self.vault = Vault(scratch, Token(scratch.directory("token")), authority, volume,
                            {SOURCE: self.server}, worm="required" if enforced else "advisory",
                            **{"segment-size": "8M", "segment-age": "5s"})
@@ -90,9 +94,8 @@ class Campaign:
         time.sleep(self.random.uniform(0.05, 1.5))
         self.kills[victim] += 1
         self.done += 1
-        if victim == "everything":
-            self.vault.kill9()
-            self.vault.start()
+        if victim in ("everything", "power"):
+            self._lose_everything(victim == "power")
         elif victim == "server":
             self.server.kill9()
             time.sleep(self.random.uniform(0, 0.5))
@@ -106,6 +109,32 @@ class Campaign:
         if self._traffic.failed():
             self._traffic.stop()
             raise RuntimeError("the traffic has failed")
+
+    def _lose_everything(self, power):
+        """All processes at once; nothing that was reported as durable may be missing then."""
+        before = self._covered()
+        if power and self.file_system:
+            self.file_system.power_cut(end=self.vault.kill9)
+        else:
+            self.vault.kill9()
+        self.vault.start()
+        place = wait_until(self._place, 60, lambda: f"the puller attaches:\n{self.vault.tail()}")
+        # Without its keys the keeper may only go on at what is sealed.
+        if place < before and "hsm away" not in self.vault.log:
+            raise AssertionError(f"{before} was reported as durable, and pulling goes on at {place}")
+
+    def _covered(self):
+        """(file, position) that the keeper says is durable."""
+        covered = self.vault.source_status(SOURCE).get("covered", {})
+        return covered.get("file", ""), int(covered.get("position", 0))
+
+    def _place(self):
+        """Where the keeper told the first puller since its start to go on; None before."""
+        for line in self.vault.log.splitlines():
+            if '"puller.attached"' in line and line.endswith("}"):
+                event = json.loads(line)
+                return event["file"], int(event["position"])
+        return None
 
     def _kill_export(self):
         """Kill the exporter of a running restore: nothing may be left under a final name."""

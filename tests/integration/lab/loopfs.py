@@ -75,16 +75,19 @@ class LoopFileSystem:
         """Change options of the mount, for example "ro"."""
         _run("mount", "-o", ",".join(["remount", *options]), self.path)
 
-    def power_cut(self):
+    def power_cut(self, end=None):
         """Stop the file system at once and mount it again, as after a loss of power.
 
-        Whoever still has files open in it gets errors; they should have ended before.
+        Whoever still has files open in it gets errors from then on; `end()` is called between and
+        must end them.
         """
         directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(directory, GOING_DOWN, struct.pack("=I", NO_LOG_FLUSH))
         finally:
             os.close(directory)
+        if end:
+            end()
         self.unmount()
         self.mount()
 
