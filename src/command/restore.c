@@ -102,8 +102,9 @@ static void print_replay(const char *directory, const json_t *files)
 	puts(") | mariadb --binary-mode");
 }
 
-static void print_until(const json_t *report)
+static void print_until(const struct command_context *context, const json_t *report)
 {
+	bool limited = command_value(context, "until") || command_value(context, "until-position");
 	uint64_t usec = request_number(report, "until_usec");
 	char time[TIME_TEXT_SIZE];
 
@@ -114,6 +115,8 @@ static void print_until(const json_t *report)
 		printf(", last transaction %.19sZ by the server's clock", time);
 	}
 	putchar('\n');
+	if (limited && !json_is_true(json_object_get(report, "limit_reached")))
+		puts("         the limit was not reached: what is sealed ends here");
 }
 
 static void print_text(const struct command_context *context, const json_t *report,
@@ -135,7 +138,7 @@ static void print_text(const struct command_context *context, const json_t *repo
 		puts("until    nothing: the archive begins behind this limit");
 		return;
 	}
-	print_until(report);
+	print_until(context, report);
 	print_command("check", directory);
 	puts("sha256sum --check " MANIFEST_SUMS_FILE ")");
 	print_command("verify", directory);
