@@ -14,6 +14,10 @@
 #include "store/field.h"
 #include "store/store_parts.h"
 
+/* A reader has no lock. Leaves and their checkpoint that are appended between its reading the ones
+ * and the other look like a rollback, but not again. */
+#define READ_ATTEMPTS 3
+
 #define NOT_COMPLETED                                                                              \
 	"the archive was never completed: run binvault init again, it goes on where it stopped"
 
@@ -389,13 +393,20 @@ static int open_all(struct store *store, const char *const *paths, size_t count,
 int store_open(const char *const *volumes, size_t volume_count, enum store_access access,
 	       struct store **ret_store, struct error *err)
 {
-	CLEANUP(store_freep)
-	struct store *store = store_new(access);
-	int r = open_all(store, volumes, volume_count, err);
+	int attempts = access == STORE_READ ? READ_ATTEMPTS : 1;
+	struct store *store = NULL;
+	int r;
 
-	if (r < 0)
+	do {
+		store_free(store);
+		store = store_new(access);
+		r = open_all(store, volumes, volume_count, err);
+	} while (r == ERROR_DEFECT && --attempts > 0);
+	if (r < 0) {
+		store_free(store);
 		return error_prefix(err, "opening the archive");
-	*ret_store = TAKE(store);
+	}
+	*ret_store = store;
 	return 0;
 }
 
