@@ -12,6 +12,7 @@
 struct entry {
 	struct period_record record;
 	struct secret key;
+	bool made; /* by this keeper */
 	struct entry *next;
 };
 
@@ -31,6 +32,7 @@ struct fetch {
 
 struct periods {
 	struct keeper *keeper;
+	uint64_t signed_size; /* leaves that were signed when the keeper started */
 	struct entry *entries;
 	struct fetch *fetches;
 };
@@ -38,10 +40,12 @@ struct periods {
 int periods_new(struct keeper *keeper, struct periods **ret_periods, struct error *err)
 {
 	struct periods *periods = calloc(1, sizeof(*periods));
+	struct hash root;
 
 	if (!periods)
 		return error_set(err, ERROR_FAILED, "no memory for periods");
 	periods->keeper = keeper;
+	store_checkpoint(keeper->store, &periods->signed_size, &root);
 	*ret_periods = periods;
 	return 0;
 }
@@ -168,12 +172,21 @@ static int make(struct periods *periods, const char *source, const char *class, 
 		r = keeper_append(periods->keeper, period_record_encode(record), err);
 	if (r < 0)
 		return error_prefix(err, "a new period key for source %s", source);
+	entry->made = true;
 	log_info("period.made", "source", LOG_TEXT(source), "month", LOG_TEXT(month), LOG_END);
 	entry->next = periods->entries;
 	periods->entries = entry;
 	*ret_entry = TAKE(entry);
 	drop_unneeded(periods);
 	return 0;
+}
+
+/* Is it certainly ours? */
+static bool may_go_on(const struct periods *periods, const struct entry *entry)
+{
+	const struct state *state = store_state(periods->keeper->store);
+
+	return entry->made || state_period_index(state, entry->record.id) < periods->signed_size;
 }
 
 int periods_current(struct periods *periods, const char *source, const char *class,
@@ -188,7 +201,7 @@ int periods_current(struct periods *periods, const char *source, const char *cla
 	month_format(clock_realtime_usec(), month);
 	if (newest && strcmp(newest->month, month) == 0)
 		entry = find(periods, newest->id);
-	if (!entry) {
+	if (!entry || !may_go_on(periods, entry)) {
 		int r = make(periods, source, class, month, &entry, err);
 
 		if (r < 0)

@@ -19,6 +19,8 @@ void periods_free(struct periods *periods);
 /*
  * The period for new segments of a source: the newest of this class and month if its key is in
  * memory, else a new one (key, bound wrap, leaf). Never needs the HSM. Both outputs are borrowed.
+ * A period of leaves that nobody had signed when the keeper started is not gone on with: who can
+ * write to the disk could have planted it, with a key of his own and a wrap that fits.
  */
 int periods_current(struct periods *periods, const char *source, const char *class,
 		    const struct period_record **ret_record, const struct secret **ret_key,

@@ -625,6 +625,17 @@ const struct period_record *state_period_newest(const struct state *state, const
 	return newest;
 }
 
+uint64_t state_period_index(const struct state *state, const uint8_t id[static STORE_ID_SIZE])
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_PERIOD, i)); i++) {
+		if (memcmp(entry->record->period.id, id, STORE_ID_SIZE) == 0)
+			return entry->index;
+	}
+	return UINT64_MAX;
+}
+
 size_t state_period_count(const struct state *state)
 {
 	return entry_count(state, RECORD_PERIOD);

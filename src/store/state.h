@@ -61,6 +61,8 @@ const struct period_record *state_period_find(const struct state *state,
 					      const uint8_t id[static STORE_ID_SIZE]);
 const struct period_record *state_period_newest(const struct state *state, const char *source,
 						const char *class);
+/* The index of a live period's leaf; UINT64_MAX if there is none. */
+uint64_t state_period_index(const struct state *state, const uint8_t id[static STORE_ID_SIZE]);
 size_t state_period_count(const struct state *state);
 const struct period_record *state_period_at(const struct state *state, size_t position);
 

@@ -4,11 +4,17 @@ A small stopped archive is copied to a plain directory; each test damages the co
 """
 
 import base64
+import hashlib
 import json
+import os
 import random
 import re
 import shutil
 import unittest
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tests.integration.lab.processes import wait_until
 from tests.integration.lab.stage import SOURCE, Stage
@@ -16,6 +22,11 @@ from tests.integration.lab.stage import SOURCE, Stage
 SEED = 20
 SAMPLES = 220  # flipped bytes, over all files
 SLOT = 4096
+
+
+def canonical(leaf):
+    """The bytes of a line of the ledger, without its end."""
+    return json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
 
 
 class TamperTest(unittest.TestCase):
@@ -245,7 +256,7 @@ class TamperTest(unittest.TestCase):
         leaves = self.leaves()
         leaf = {**{key: json.loads(leaves[-1][1])[key] for key in ("boot", "time", "uptime")},
                 **fields, "index": str(len(leaves))}
-        line = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        line = canonical(leaf) + b"\n"
         with open(self.ledger(), "ab") as file:
             file.write(line + b"\n" * (-len(line) % 4096))
 
@@ -258,7 +269,7 @@ class TamperTest(unittest.TestCase):
         leaf["wrap"] = base64.b64encode(wrap[::-1]).decode()
         with open(self.ledger(), "r+b") as file:
             file.seek(offset)
-            file.write(json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode())
+            file.write(canonical(leaf))
         self.assertIn("ledger/", "\n".join(self.defects()))
 
 
@@ -291,6 +302,51 @@ class PlantedWrapTest(unittest.TestCase):
             stage.vault.verb("restore", SOURCE, "--to", "r1")
             self.assertEqual((stage.vault.export / "r1" / names[-1]).read_bytes(),
                              stage.server.binlog_path(names[-1]).read_bytes())
+
+    def test_a_period_that_was_planted_with_a_key_of_somebody_else_is_never_used(self):
+        """Its wrap fits, since the master's public half is in the ledger; but nobody signed it."""
+        with Stage() as stage:
+            stage.vault.start()
+            stage.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT)")
+            stage.archive()
+            stage.vault.kill9()
+            planted = self.plant(stage.vault.volume)
+            stage.vault.start()
+            stage.server.sql("INSERT INTO d.t VALUES (1)")
+            stage.archive()
+            leaves = self.leaves(stage.vault.volume)
+            self.assertIn(planted, [leaf["period"] for leaf in leaves if leaf["type"] == "period"])
+            headers = [base64.b64decode(leaf["header"]) for leaf in leaves
+                       if leaf["type"] == "segment-opened"]
+            self.assertGreaterEqual(len(headers), 3)
+            self.assertNotIn(planted, [header[72:88].hex() for header in headers])
+
+    @staticmethod
+    def leaves(volume):
+        return [json.loads(line) for path in sorted(volume.glob("ledger/*.jsonl"))
+                for line in path.read_bytes().split(b"\n") if line]
+
+    def plant(self, volume):
+        """Append a period leaf of our own, as the keeper would; returns the period's id."""
+        leaves = self.leaves(volume)
+        master = next(leaf for leaf in leaves if leaf["type"] == "master")
+        model = next(leaf for leaf in leaves if leaf["type"] == "period")
+        key, identity = os.urandom(32), os.urandom(16)
+        label = b"binvault period commitment v1"
+        record = {field: value for field, value in model.items()
+                  if field not in ("index", "time", "boot", "uptime", "wrap")}
+        record |= {"period": identity.hex(), "commitment": HKDF(
+            hashes.SHA256(), 32, None, label + identity).derive(key).hex()}
+        public = serialization.load_der_public_key(base64.b64decode(master["key"]))
+        wrap = public.encrypt(key + hashlib.sha256(canonical(record)).digest(), padding.OAEP(
+            padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+        last = leaves[-1]
+        leaf = {**record, "wrap": base64.b64encode(wrap).decode(), "index": str(len(leaves)),
+                **{field: last[field] for field in ("time", "boot", "uptime")}}
+        line = canonical(leaf) + b"\n"
+        with open(sorted(volume.glob("ledger/*.jsonl"))[-1], "ab") as file:
+            file.write(line + b"\n" * (-len(line) % 4096))
+        return identity.hex()
 
     def swap(self, volume):
         """Give the newest period the wrap of the first; both have the same size."""

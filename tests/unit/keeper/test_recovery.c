@@ -91,6 +91,7 @@ static void a_period_is_reused_after_a_restart_with_the_hsm(void **state)
 		periods_current(fixture->keeper->periods, "orders", "default", &record, &key, &err),
 		&err);
 	memcpy(id, record->id, sizeof(id));
+	assert_true(fixture_run_until(fixture, 10, fixture_is_signed, fixture));
 	fixture_stop(fixture);
 	fixture_start(fixture);
 	fixture_attach(fixture);
@@ -99,6 +100,29 @@ static void a_period_is_reused_after_a_restart_with_the_hsm(void **state)
 		&err);
 	assert_memory_equal(record->id, id, sizeof(id));
 	assert_int_equal(count_periods(fixture), 1);
+}
+
+/* Who can write to the disk could have planted it. */
+static void a_period_that_nobody_signed_is_not_gone_on_with(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct period_record *record;
+	const struct secret *key;
+	uint8_t id[STORE_ID_SIZE];
+	struct error err = {0};
+
+	assert_ok(
+		periods_current(fixture->keeper->periods, "orders", "default", &record, &key, &err),
+		&err);
+	memcpy(id, record->id, sizeof(id));
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	fixture_attach(fixture);
+	assert_non_null(periods_key(fixture->keeper->periods, id));
+	assert_ok(
+		periods_current(fixture->keeper->periods, "orders", "default", &record, &key, &err),
+		&err);
+	assert_memory_not_equal(record->id, id, sizeof(id));
 }
 
 static void a_restart_without_the_hsm_begins_a_new_period(void **state)
@@ -488,6 +512,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_period_is_reused_after_a_restart_with_the_hsm),
+		TEST(a_period_that_nobody_signed_is_not_gone_on_with),
 		TEST(a_restart_without_the_hsm_begins_a_new_period),
 		TEST(a_file_without_its_leaf_is_taken_up),
 		TEST(half_a_header_becomes_an_orphan_once),
