@@ -88,7 +88,8 @@ class LoopFileSystem:
             os.close(directory)
         if end:
             end()
-        self.unmount()
+        # Not lazily: the file system that was shut down must be gone before it is mounted again.
+        processes.wait_until(self._try_unmount, 30, f"{self.path} is still in use")
         self.mount()
 
     def free_size(self):

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -106,16 +107,23 @@ class Vault:
         return self._process.stop(timeout=60) if self._process else None
 
     def kill9(self):
-        """SIGKILL of the supervisor and all its children at once, as by a power cut."""
-        if not self._process:
+        """SIGKILL of the supervisor and all its children at once, as by a power cut.
+
+        Returns when all of them are gone. The supervisor is stopped first: a child that it starts
+        after its children were counted would outlive it.
+        """
+        if not self.running():
             return
+        self._process.signal(signal.SIGSTOP)
         children = processes.descendants(self._process.pid)
-        self._process.kill9()
         for pid in children:
             try:
-                os.kill(pid, 9)
+                os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self._process.kill9()
+        processes.wait_until(lambda: not any(map(_alive, children)), 30,
+                             "all processes of the vault are gone", interval=0.01)
 
     def running(self):
         return self._process is not None and self._process.running()
@@ -212,6 +220,14 @@ class Vault:
         processes.wait_until(done, timeout, lambda: (
             f"{sorted(missing())} of {source} are sealed and nothing is pending: "
             f"{self.source_status(source)}; the end of the log:\n{self.tail()}"), interval=0.2)
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _number(binlog):
