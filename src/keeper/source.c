@@ -190,10 +190,28 @@ static bool is_awaited(const struct sealing *sealing, uint64_t waited_usec)
 	return false;
 }
 
+/*
+ * Nothing is sealed, but files were begun: the first of them is pulled anew, from its beginning.
+ * With `start = now` what is pending would else be followed by a gap.
+ */
+static void start_with_first_file(const struct source *source, struct attached *attached)
+{
+	const struct sealing *first = source->sealings;
+
+	for (const struct sealing *s = first; s; s = s->next) {
+		if (s->opened_index < first->opened_index)
+			first = s;
+	}
+	if (first)
+		memcpy(attached->next_file, first->record.header.binlog_file,
+		       sizeof(attached->next_file));
+}
+
 static void check_attach(void *context)
 {
 	struct source *source = context;
 	uint64_t waited = clock_monotonic_usec() - source->attaching_usec;
+	struct attached attached;
 	struct error err;
 
 	if (source->stage != SOURCE_ATTACHING)
@@ -207,10 +225,13 @@ static void check_attach(void *context)
 	}
 	loop_timer_clear(source->keeper->loop, &source->attach_timer);
 	source->stage = SOURCE_ATTACHED;
+	attached = source->resume;
+	if (attached.kind == ATTACHED_START)
+		start_with_first_file(source, &attached);
 	log_info("puller.attached", "source", LOG_TEXT(source->config->name), "file",
-		 LOG_TEXT(source->resume.binlog_file), "position",
-		 LOG_NUMBER(source->resume.good_end), LOG_END);
-	if (attached_send(source->fd, &source->resume, &err) < 0)
+		 LOG_TEXT(attached.binlog_file), "position", LOG_NUMBER(attached.good_end),
+		 LOG_END);
+	if (attached_send(source->fd, &attached, &err) < 0)
 		disconnect(source, err.message);
 }
 

@@ -76,6 +76,7 @@ static void forget_item(struct feed *feed)
 static int place_of(const struct attached *attached, struct place *place, struct error *err)
 {
 	*place = (struct place){0};
+	memcpy(place->next_file, attached->next_file, sizeof(place->next_file));
 	if (attached->kind == ATTACHED_START)
 		return 0;
 	if (attached->last_event_position < PLACE_FIRST_POSITION ||
@@ -90,7 +91,6 @@ static int place_of(const struct attached *attached, struct place *place, struct
 	place->last_event_position = attached->last_event_position;
 	place->last_event_crc = attached->last_event_crc;
 	place->closed = attached->kind == ATTACHED_NEXT;
-	memcpy(place->next_file, attached->next_file, sizeof(place->next_file));
 	return 0;
 }
 

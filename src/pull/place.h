@@ -3,7 +3,8 @@
  * of its file. A stream always begins with that event, so that a server whose binlog is not the one
  * archived is found out before anything new counts.
  *
- * Owns: nothing; a plain value. All zeros: nothing is archived.
+ * Owns: nothing; a plain value. All zeros: nothing is archived. With next_file alone: nothing is
+ * sealed, and pulling begins with that file whatever the configuration says.
  */
 #pragma once
 

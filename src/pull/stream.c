@@ -130,6 +130,9 @@ static const char *choose_file(const struct stream *stream, const struct place *
 
 	if (place->file[0])
 		return place->file;
+	/* Nothing is sealed, but this one was begun. */
+	if (place->next_file[0])
+		return place->next_file;
 	if (strcmp(start, "oldest") == 0)
 		return stream->facts.first_file;
 	if (strcmp(start, "now") == 0)

@@ -92,6 +92,7 @@ class Keeper:
         self.segments, self.states, self.progress, self.attaches = [], [], [], []
         self.refusal = None  # (code, sentence): the answer to OPEN_SEGMENT
         self.forgets = False  # held segments are not known
+        self.begin = ""  # with nothing sealed: the file to begin with, "" as configured
         self._listener = self._connection = self._thread = None
         self._stopping = False
 
@@ -208,7 +209,7 @@ class Keeper:
                                segment.identity, segment.generation, segment.file_id,
                                segment.file.encode(), following.encode(), summary["event_end"],
                                summary["last_event_position"], summary["last_event_crc"])
-        return struct.pack("<B406x", START)
+        return struct.pack("<B257x129s20x", START, self.begin.encode())
 
     def _open(self, body):
         if self.refusal:

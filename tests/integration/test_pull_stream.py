@@ -160,6 +160,15 @@ class StreamTest(PullTest):
         nonces = self.keeper.nonces()
         self.assertEqual(len(nonces), len(set(nonces)))
 
+    def test_a_file_that_was_begun_goes_before_the_configured_start(self):
+        self.keeper.begin = self.first_of_now()
+        self.server.sql("CREATE DATABASE IF NOT EXISTS begun;")
+        self.server.rotate()
+        self.start()
+        self.wait_caught_up()
+        self.stop()
+        self.check_files([self.keeper.begin])
+
 
 if __name__ == "__main__":
     unittest.main()

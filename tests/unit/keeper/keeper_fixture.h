@@ -341,7 +341,7 @@ static inline void fixture_open(struct fixture *fixture, const char *file, uint6
 	assert_ok(message_expect(&fixture->message, MESSAGE_SEGMENT_OPENED, &err), &err);
 	assert_ok(segment_opened_decode(&fixture->message, &opened, &err), &err);
 	assert_int_equal(fixture->message.fd_count, 1);
-	held_take(held, opened.header, opened.key, fixture->message.fds[0]);
+	held_take(held, opened.header, opened.key, message_take_fd(&fixture->message, 0));
 }
 
 static inline void held_append(struct held *held, const struct segment_output *output, size_t size)

@@ -507,6 +507,23 @@ static void without_the_hsm_a_tail_is_pending_until_it_is_back(void **state)
 	assert_int_equal(fixture_attach(fixture).good_end, 304);
 }
 
+static void a_pending_first_segment_is_pulled_again_from_its_files_beginning(void **state)
+{
+	struct fixture *fixture = *state;
+	struct attached attached;
+	struct held held;
+
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &held);
+	held_event(&held, 0);
+	cut_power(fixture, &held);
+	signer_stop(&fixture->signer);
+	fixture_start(fixture);
+	attached = fixture_attach(fixture);
+	assert_int_equal(attached.kind, ATTACHED_START);
+	assert_string_equal(attached.next_file, "bin.000001");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -528,6 +545,7 @@ int main(void)
 		TEST(a_living_puller_keeps_its_segment_over_the_keepers_restart),
 		TEST(a_segment_that_was_sealed_is_not_given_back),
 		TEST(without_the_hsm_a_tail_is_pending_until_it_is_back),
+		TEST(a_pending_first_segment_is_pulled_again_from_its_files_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
