@@ -56,8 +56,8 @@ int message_receive(int fd, struct message *message, struct error *err)
 	size_t fd_count = 0;
 	ssize_t size;
 
-	message->fd_count = 0;
-	message->body_size = 0;
+	/* what a caller has not taken of the message before: descriptors of a peer cost us ours */
+	message_release(message);
 	size = channel_receive(fd, message->bytes, message->fds, CHANNEL_FDS_MAX, &fd_count, err);
 	if (size <= 0)
 		return (int)size;

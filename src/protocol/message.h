@@ -70,7 +70,8 @@ struct message {
 int message_send(int fd, enum message_type type, const void *body, size_t size, const int *fds,
 		 size_t fd_count, struct error *err) MUST_CHECK;
 
-/* Receive into @message. 1: a message; 0: the peer has closed; errors as channel_receive(). */
+/* Receive into @message, after message_release() of what stood there. 1: a message; 0: the peer has
+ * closed; errors as channel_receive(). */
 int message_receive(int fd, struct message *message, struct error *err) MUST_CHECK;
 
 /* Wipe the bytes (they may have held a key) and close what was not taken. Twice is harmless; so is

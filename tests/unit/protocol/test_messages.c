@@ -273,6 +273,27 @@ static void a_resume_without_its_file_is_refused(void **state)
 	free(message);
 }
 
+static void the_next_message_closes_what_nobody_took_of_the_last(void **state)
+{
+	struct pair pair = pair_new();
+	struct message *message = message_new();
+	struct error err = {0};
+	int untaken;
+
+	(void)state;
+	assert_ok(message_send(pair.ends[0], MESSAGE_STATE, "x", 1, &pair.carried, 1, &err), &err);
+	assert_ok(message_send(pair.ends[0], MESSAGE_STATE, "x", 1, NULL, 0, &err), &err);
+	assert_int_equal(message_receive(pair.ends[1], message, &err), 1);
+	assert_int_equal(message->fd_count, 1);
+	untaken = message->fds[0];
+	assert_int_equal(message_receive(pair.ends[1], message, &err), 1);
+	assert_int_equal(message->fd_count, 0);
+	assert_int_equal(fcntl(untaken, F_GETFD), -1);
+	message_release(message);
+	free(message);
+	pair_close(&pair);
+}
+
 static void a_verification_has_no_directory(void **state)
 {
 	const struct conversation *c = find(MESSAGE_EXPORT_BEGIN);
@@ -440,6 +461,7 @@ int main(void)
 		cmocka_unit_test(bytes_behind_a_text_are_refused),
 		cmocka_unit_test(a_sentence_of_the_peer_is_made_printable),
 		cmocka_unit_test(a_resume_without_its_file_is_refused),
+		cmocka_unit_test(the_next_message_closes_what_nobody_took_of_the_last),
 		cmocka_unit_test(a_verification_has_no_directory),
 		cmocka_unit_test(an_unstored_state_has_no_tree),
 		cmocka_unit_test(a_failure_arrives_as_its_own_code_and_sentence),
