@@ -1,8 +1,10 @@
 /*
  * The system calls of each role, in groups with their reason. Table only; sandbox.c installs it.
  *
- * The lists were reasoned from what each program does and then completed with strace of the real
- * programs. To find what is missing after a library changed: the kernel's log names the number.
+ * The lists hold what strace saw the sealed programs do (Debian 12, amd64: init, run, kills and
+ * restarts, the server and the HSM away and back, restore, verify --decrypt, shutdown), and what
+ * libraries do elsewhere or when something fails, with the reason beside it. To find what is
+ * missing after a library changed: the kernel's log names the number.
  */
 #pragma once
 

@@ -117,7 +117,7 @@ static const struct act acts[] = {
 	{"TCP socket", act_inet, {true, false, true, false}},
 	{"raw socket", act_packet, {false, false, false, false}},
 	{"resolve", act_resolve, {true, false, true, false}},
-	{"write by path", act_write_by_path, {false, true, true, false}},
+	{"write by path", act_write_by_path, {false, false, true, false}},
 	{"write below a directory", act_write_below, {false, true, true, true}},
 #ifndef BINVAULT_SANITIZED
 	{"thread", act_thread, {false, true, true, false}},
