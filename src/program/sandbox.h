@@ -10,9 +10,9 @@
  * process with SIGSYS and a line in the kernel's log (type=1326 … syscall=NUMBER).
  *
  * What the filter cannot say: it sees numbers, not what a pointer points to. So paths are not
- * restricted by it; that is done by the users and modes of files. Keeper and exporter may write only
- * through calls that name a directory descriptor: that ends a mistake of ours, but not one who has
- * taken the process over, since an absolute path makes the kernel ignore the descriptor.
+ * restricted by it; that is done by the users and modes of files. Keeper and exporter may write
+ * only through calls that name a directory descriptor: that ends a mistake of ours, but not one who
+ * has taken the process over, since an absolute path makes the kernel ignore the descriptor.
  *
  * With BINVAULT_SANITIZED (address, thread and undefined-behaviour builds) the lists also hold what
  * the sanitizers' run-time needs, and the process stays readable for their leak check. Such builds

@@ -170,10 +170,10 @@ static const struct sandbox_rule sanitizer_rules[] = {
 	CALL(process_vm_readv), CALL(mincore), CALL(pipe), CALL(pipe2), CALL(dup), CALL(dup2),
 	CALL(sched_setaffinity), CALL(rt_sigtimedwait), CALL(sigaltstack), CALL(arch_prctl),
 	CALL(set_tid_address), CALL(set_robust_list), CALL(rseq), CALL(msync), CALL(getdents),
-	CALL(getdents64), CALL(open), CALL(openat), CALL(mkdir), CALL(unlink), CALL(ftruncate),
-	CALL(readlink), CALL(getcwd), CALL(getppid), CALL(umask), CALL(uname), CALL(getrusage),
+	CALL(getdents64), CALL(open), CALL(readlink), CALL(getcwd), CALL(getppid), CALL(uname),
+	CALL(getrusage),
 };
-GROUP(sanitizer, "tests only: shadow memory, the leak check's own process, coverage files at exit");
+GROUP(sanitizer, "tests only: shadow memory, the leak check's own process, thread tracking");
 #define SANITIZER &sanitizer,
 #else
 #define SANITIZER
