@@ -34,8 +34,8 @@ struct attach {
 };
 
 enum attached_kind {
-	/* Nothing is sealed: begin with next_file, or if it is empty as the configuration says. What
-	 * the last puller wrote is pending then, and what follows must not begin behind it. */
+	/* Nothing is sealed: begin with next_file, or as the configuration says if it is empty.
+	 * What the last puller wrote is pending then, and what follows must not begin behind it. */
 	ATTACHED_START = 0,
 	ATTACHED_RESUME = 1,   /* go on in binlog_file at good_end */
 	ATTACHED_NEXT = 2,     /* binlog_file is whole; the next is next_file from position 4 */
