@@ -405,7 +405,8 @@ int config_parse(const char *path, const char *text, size_t size, struct config 
 int config_read(const char *path, char **ret_text, size_t *ret_size, struct error *err)
 {
 	CLEANUP(close_fdp)
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Not blocking: a FIFO in this place must be a sentence, not a program that hangs. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	CLEANUP(freep)
 	char *text = NULL;
 	struct stat info;

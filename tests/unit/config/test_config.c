@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/units.h"
@@ -265,6 +267,22 @@ static void a_missing_file_or_a_directory_has_a_sentence(void **state)
 	assert_fails(config_load("/", &config, &err), &err, ERROR_USAGE, "not a regular file");
 }
 
+static void a_fifo_has_a_sentence(void **state)
+{
+	char directory[] = "/tmp/binvault-config-XXXXXX";
+	char path[64];
+	struct config *config = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_fails(config_load(path, &config, &err), &err, ERROR_USAGE, "not a regular file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 static void sockets_lie_below_the_runtime_directory(void **state)
 {
 	struct config *config = parse(BASE DEFAULTS SOURCE);
@@ -321,6 +339,7 @@ int main(void)
 		cmocka_unit_test(a_line_that_the_parser_would_cut_is_refused),
 		cmocka_unit_test(a_nul_byte_is_refused),
 		cmocka_unit_test(a_missing_file_or_a_directory_has_a_sentence),
+		cmocka_unit_test(a_fifo_has_a_sentence),
 		cmocka_unit_test(sockets_lie_below_the_runtime_directory),
 		cmocka_unit_test(too_many_sources_are_refused),
 		cmocka_unit_test(the_table_explains_every_key),
