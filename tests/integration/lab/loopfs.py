@@ -90,6 +90,10 @@ class LoopFileSystem:
             end()
         # Not lazily: the file system that was shut down must be gone before it is mounted again.
         processes.wait_until(self._try_unmount, 30, f"{self.path} is still in use")
+        # Another mount namespace (a container, a private /tmp) that began while it was mounted
+        # keeps it alive, and the next mount would be of the same dead file system.
+        processes.wait_until(self._detached, 120, lambda: (
+            f"{self._image} is detached; another mount namespace holds it (lsns -t mnt)"))
         self.mount()
 
     def free_size(self):
@@ -110,6 +114,11 @@ class LoopFileSystem:
                         break
                     os.posix_fallocate(filler.fileno(), end, surplus * 9 // 10)
         return path
+
+    def _detached(self):
+        listed = subprocess.run(["losetup", "--associated", self._image], capture_output=True,
+                                check=True)
+        return not listed.stdout.strip()
 
     def _try_unmount(self):
         result = subprocess.run(["umount", self.path], capture_output=True, check=False)
