@@ -154,6 +154,7 @@ class Campaign:
     def inspect(self, final=True):
         """Everything that must hold, held now."""
         self.inspections += 1
+        self.vault.check_log()
         self.server.rotate()
         names = self.server.closed_binlogs()
         self.vault.wait_covered(SOURCE, self.server, timeout=120)

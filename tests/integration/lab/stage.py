@@ -54,7 +54,12 @@ class Stage:
         self.close()
 
     def close(self):
-        self.scratch.close()
+        """End everything; raises if a program has crashed on the way."""
+        try:
+            self.vault.stop()
+            self.vault.check_log()
+        finally:
+            self.scratch.close()
 
     def archive(self, settled=True, timeout=60):
         """Rotate, and wait until all that the server wrote is durable and finished files sealed.

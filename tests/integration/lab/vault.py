@@ -24,6 +24,11 @@ from . import processes, program
 DAEMONS = ("binvault-pull", "binvault-keeper", "binvault-hsm", "binvault-export")
 
 
+# What no log of ours may contain, whatever was killed.
+COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|"
+                        r"its sandbox forbids|signal \d+ \((ABRT|SEGV|BUS|ILL|FPE|SYS)\)")
+
+
 class VerbError(RuntimeError):
     """A verb ended with another code than expected; the message is what it said."""
 
@@ -134,6 +139,16 @@ class Vault:
 
     def tail(self, lines=30):
         return self._process.tail(lines) if self._process else ""
+
+    def check_log(self):
+        """Raise if a program has ever crashed by itself, or a sanitizer has spoken."""
+        log = self.scratch.directory("log") / f"{self.name}.log"
+        if not log.exists():
+            return
+        lines = log.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
+            if COMPLAINTS.search(line):
+                raise RuntimeError("\n".join(lines[max(0, number - 3):number + 30]))
 
     def pids(self, daemon):
         """The ids of the running daemons of this name."""
