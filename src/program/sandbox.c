@@ -106,6 +106,7 @@ static int hide_memory(struct error *err)
 
 int sandbox_drop_privileges(const struct sandbox_options *options, struct error *err)
 {
+	const pid_t parent = getppid();
 	int death_signal = 0;
 
 	if (prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0) < 0)
@@ -125,6 +126,10 @@ int sandbox_drop_privileges(const struct sandbox_options *options, struct error 
 	/* Both were changed by the change of user. */
 	if (death_signal != 0 && prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) < 0)
 		return failed(err, "parent-death signal");
+	/* It may have died while there was no signal for that. */
+	if (death_signal != 0 && getppid() != parent)
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "the process that started this one has ended");
 	return hide_memory(err);
 }
 
