@@ -15,6 +15,9 @@
 /* Segments of one source that are open at a time: the one that ends, and the next. */
 #define WRITING_MAX 3
 
+/* And that are not sealed, for whatever reason: each start without the HSM may leave one behind. */
+#define UNSEALED_MAX 1024
+
 static uint64_t space_needed(const struct keeper *keeper)
 {
 	uint64_t needed = keeper->config->segment_size;
@@ -54,10 +57,17 @@ static int check_space(struct keeper *keeper, struct error *err)
 
 static int check_request(const struct source *source, struct error *err)
 {
-	size_t writing = 0;
+	size_t writing = 0, unsealed = 0;
 
-	for (const struct sealing *s = source->sealings; s; s = s->next)
+	for (const struct sealing *s = source->sealings; s; s = s->next) {
 		writing += s->state == SEALING_WRITING;
+		unsealed++;
+	}
+	if (unsealed >= UNSEALED_MAX)
+		return error_set(err, ERROR_BUSY,
+				 "%zu segments of source %s are not sealed, and no more are "
+				 "opened. Do: binvault status says what each of them waits for",
+				 unsealed, source->config->name);
 	if (writing >= WRITING_MAX)
 		return error_set(err, ERROR_BUSY, "%zu segments of source %s are open already",
 				 writing, source->config->name);
@@ -220,6 +230,19 @@ static int mark_known(void *context, const struct leaf *leaf, struct error *err)
 	return 0;
 }
 
+/* Is the file where opening_open() would have put it? A copy of a header stands elsewhere. */
+static int check_place(const struct segment_header *header, const char *path, struct error *err)
+{
+	char month[MONTH_SIZE], expected[SEGMENT_PATH_SIZE];
+	int r;
+
+	month_format(header->created_usec, month);
+	r = segment_path(header, month, expected, err);
+	if (r == 0 && strcmp(path, expected) != 0)
+		r = error_set(err, ERROR_DEFECT, "its header is that of '%s'", expected);
+	return r;
+}
+
 /* Is it a whole header of ours, whose period is there? */
 static int read_header(const struct keeper *keeper, const char *path, uint64_t size,
 		       struct segment_opened_record *record, struct error *err)
@@ -245,6 +268,9 @@ static int read_header(const struct keeper *keeper, const char *path, uint64_t s
 	    memcmp(record->header.archive_id, store_archive_id(keeper->store), SEGMENT_ID_SIZE) ||
 	    !state_period_find(store_state(keeper->store), record->header.period_id))
 		return error_set(err, ERROR_DEFECT, "its header is not one of this archive");
+	r = check_place(&record->header, path, err);
+	if (r < 0)
+		return r;
 	memcpy(record->header_bytes, block, SEGMENT_HEADER_SIZE);
 	snprintf(record->path, sizeof(record->path), "%s", path);
 	return 0;
@@ -254,13 +280,20 @@ static int recover_file(struct keeper *keeper, const char *path, uint64_t size, 
 {
 	struct segment_opened_record opened = {0};
 	struct orphan_record orphan = {.size = size};
-	int r = read_header(keeper, path, size, &opened, err);
+	int r = segment_path_check(path, err);
 
+	if (r < 0) {
+		/* No leaf can name it. Nothing of ours, and no reason not to start. */
+		log_warning("segment.foreign", "reason", LOG_TEXT(err->message), LOG_END);
+		return 0;
+	}
+	r = read_header(keeper, path, size, &opened, err);
 	if (r == 0) {
 		log_info("segment.found", "path", LOG_TEXT(path), LOG_END);
-		return keeper_append(keeper, segment_opened_record_encode(&opened), err);
+		r = keeper_append(keeper, segment_opened_record_encode(&opened), err);
 	}
-	if (r != ERROR_DEFECT && r != ERROR_REFUSED)
+	/* ERROR_DEFECT of the append: a header of ours under another name, or a copy of one. */
+	if (r == 0 || (r != ERROR_DEFECT && r != ERROR_REFUSED))
 		return r;
 	log_warning("segment.orphan", "path", LOG_TEXT(path), "reason", LOG_TEXT(err->message),
 		    LOG_END);

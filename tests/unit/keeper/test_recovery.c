@@ -213,6 +213,33 @@ static void half_a_header_becomes_an_orphan_once(void **state)
 	assert_int_equal(fixture_attach(fixture).kind, ATTACHED_START);
 }
 
+/* Whoever puts files there: the keeper starts. */
+static void files_that_are_not_ours_hinder_no_start(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = {0};
+	struct held held;
+	char path[512], command[1700];
+	uint64_t leaves;
+
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &held);
+	open_segment_path(fixture, path);
+	cut_power(fixture, &held);
+	snprintf(command, sizeof(command), "cp %s %s.copy && cp %s '%s/volume/segments/two words'",
+		 path, path, path, fixture->directory);
+	assert_int_equal(system(command), 0);
+	fixture_start(fixture);
+	assert_true(fixture_run_until(fixture, 5, fixture_is_sealed, fixture));
+	assert_int_equal(fixture_attach(fixture).kind, ATTACHED_START);
+	leaves = store_tree(fixture->keeper->store)->size;
+	fixture_puller_leave(fixture);
+	fixture_stop(fixture);
+	/* config; the copy is an orphan already */
+	assert_ok(fixture_try_start(fixture, &err), &err);
+	assert_int_equal(store_tree(fixture->keeper->store)->size, leaves + 1);
+}
+
 /* --- rows 3 and 4 ---------------------------------------------------------------------------- */
 
 static void a_header_alone_is_ended_and_sealed(void **state)
@@ -387,6 +414,42 @@ static void an_ended_segment_is_sealed_with_its_own_end(void **state)
 	assert_int_equal(sealed(fixture)->end.ended, SEGMENT_ENDED_ROTATE);
 }
 
+/* Row 11: the keeper died between +i and the leaf. */
+static void an_immutable_segment_without_its_leaf_is_sealed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct held held;
+	char path[512];
+	struct error err = {0};
+	struct stat before, after;
+	enum file_protection protection;
+	bool immutable;
+	int fd;
+
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &held);
+	held_event(&held, 0);
+	held_end(&held, SEGMENT_ENDED_SIZE, NULL);
+	open_segment_path(fixture, path);
+	cut_power(fixture, &held);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	/* Without the capability the file is as an advisory archive has it then. */
+	immutable = file_protect(fd, FILE_PROTECTION_IMMUTABLE, &err) == 0;
+	assert_int_equal(fstat(fd, &before), 0);
+	fixture_start(fixture);
+	assert_true(fixture_run_until(fixture, 5, fixture_is_sealed, fixture));
+	assert_last_sealed(fixture, 104, SEGMENT_ENDED_SIZE);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+	if (immutable) {
+		assert_ok(file_protection(fd, &protection, &err), &err);
+		assert_int_equal(protection, FILE_PROTECTION_IMMUTABLE);
+		assert_ok(file_protect(fd, FILE_PROTECTION_NONE, &err), &err);
+	}
+	close(fd);
+}
+
 static void an_empty_segment_that_names_the_next_file_ends_the_one_before(void **state)
 {
 	struct fixture *fixture = *state;
@@ -533,6 +596,7 @@ int main(void)
 		TEST(a_restart_without_the_hsm_begins_a_new_period),
 		TEST(a_file_without_its_leaf_is_taken_up),
 		TEST(half_a_header_becomes_an_orphan_once),
+		TEST(files_that_are_not_ours_hinder_no_start),
 		TEST(a_header_alone_is_ended_and_sealed),
 		TEST(a_segment_file_that_is_gone_is_named_and_pulling_goes_on),
 		TEST(a_dead_pullers_frames_are_kept),
@@ -541,6 +605,7 @@ int main(void)
 		TEST(a_frame_behind_damage_is_not_ended_away),
 		TEST(a_torn_end_is_written_again),
 		TEST(an_ended_segment_is_sealed_with_its_own_end),
+		TEST(an_immutable_segment_without_its_leaf_is_sealed),
 		TEST(an_empty_segment_that_names_the_next_file_ends_the_one_before),
 		TEST(a_living_puller_keeps_its_segment_over_the_keepers_restart),
 		TEST(a_segment_that_was_sealed_is_not_given_back),
