@@ -30,13 +30,14 @@ struct signing;	     /* signing.h */
 struct source;	     /* source.h */
 
 /* What is not normal, by name: shown by `status` until it ends. */
-#define KEEPER_ALARM_NAME_SIZE 48
+#define KEEPER_ALARM_NAME_SIZE (SOURCE_NAME_MAX + 24)
 struct keeper_alarm {
 	char name[KEEPER_ALARM_NAME_SIZE]; /* "rollback unchecked", "hsm away", "volume full" … */
 	char sentence[512];		   /* with the command that leaves it */
 	uint64_t since_usec;
 };
-#define KEEPER_ALARMS_MAX 32
+/* Each source has one at most: what one does never hides what is wrong with the rest. */
+#define KEEPER_ALARMS_MAX (CONFIG_SOURCES_MAX + 16)
 
 struct keeper {
 	const struct config *config; /* borrowed */

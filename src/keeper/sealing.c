@@ -1,11 +1,11 @@
 #include "keeper/sealing.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "io/clock.h"
@@ -115,15 +115,14 @@ static void job_run(struct loop_job *loop_job)
 
 static void stop(struct sealing *sealing, const struct error *reason)
 {
-	char id[HEX_SIZE(SEGMENT_ID_SIZE)], name[KEEPER_ALARM_NAME_SIZE], sentence[512];
+	char name[KEEPER_ALARM_NAME_SIZE], sentence[512];
 
-	hex_encode(sealing->record.header.segment_id, SEGMENT_ID_SIZE, id);
 	snprintf(sentence, sizeof(sentence),
 		 "source %s: %.190s: %.150s. It stays as it is; pulling goes on from the last "
 		 "sealed end. Do: binvault verify",
 		 sealing->record.header.source, sealing->record.path, reason->message);
 	become(sealing, SEALING_STOPPED, sentence);
-	snprintf(name, sizeof(name), "segment %.8s stopped", id);
+	snprintf(name, sizeof(name), "sealing of %s stopped", sealing->record.header.source);
 	keeper_alarm_raise(sealing->keeper, name, sentence);
 	source_changed(sealing->source);
 }
@@ -136,6 +135,29 @@ static void try_again(struct sealing *sealing, enum sealing_state state, const s
 		       sealing);
 	sealing->retry_usec = MIN(sealing->retry_usec * 2, RETRY_MAX_USEC);
 	source_changed(sealing->source);
+}
+
+/* What was stated as durable must be there: it was acknowledged. */
+static void check_covered(const struct sealing *sealing, uint64_t good_end)
+{
+	const struct segment_header *header = &sealing->record.header;
+	const struct covered_record *covered =
+		state_covered(store_state(sealing->keeper->store), header->source, NULL);
+	uint64_t position = sealing->has_progress ? sealing->progress.good_end : 0;
+	char name[KEEPER_ALARM_NAME_SIZE], sentence[512];
+
+	if (covered && memcmp(covered->segment_id, header->segment_id, SEGMENT_ID_SIZE) == 0)
+		position = MAX(position, covered->position);
+	if (position <= good_end)
+		return;
+	snprintf(name, sizeof(name), "bytes of %s lost", header->source);
+	snprintf(sentence, sizeof(sentence),
+		 "%s was durable to position %" PRIu64 " and is sealed to %" PRIu64
+		 ": the disk has lost what was acknowledged, or binvault-pull stated what it had "
+		 "not written. It is pulled again while the server has it. Do: check the disk, "
+		 "then binvault list %s",
+		 header->binlog_file, position, good_end, header->source);
+	keeper_alarm_raise(sealing->keeper, name, sentence);
 }
 
 static void sealed(struct sealing *sealing, const struct sealing_job *job)
@@ -159,6 +181,7 @@ static void sealed(struct sealing *sealing, const struct sealing_job *job)
 		 LOG_TEXT(segment_ended_name(record->end.ended)), "recovered",
 		 LOG_NUMBER(job->ended), "duration_usec",
 		 LOG_NUMBER(clock_monotonic_usec() - job->began_usec), LOG_END);
+	check_covered(sealing, record->end.summary.event_end);
 	source_sealed(source, sealing, record);
 }
 

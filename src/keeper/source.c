@@ -1,10 +1,10 @@
 #include "keeper/source.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/checked.h"
 #include "base/log.h"
@@ -12,6 +12,8 @@
 #include "io/clock.h"
 #include "keeper/opening.h"
 #include "keeper/periods.h"
+#include "store/segment_file.h"
+#include "volume/frame.h"
 
 #define COVERED_EVERY_USEC (60 * USEC_PER_SEC)
 
@@ -308,6 +310,29 @@ static int on_open(struct source *source, const struct message *message, struct 
 	return r;
 }
 
+/*
+ * It becomes a `covered` leaf and what `status` shows. We do not read what the puller writes, but a
+ * frame takes a block at least and holds FRAME_PLAIN_SIZE_MAX bytes at most.
+ */
+static int check_progress(const struct sealing *sealing, const struct progress *progress,
+			  struct error *err)
+{
+	const struct segment_header *header = &sealing->record.header;
+	uint64_t frames = (uint64_t)progress->frame_sequence + 1, size;
+	int r = segment_file_size(sealing->keeper->store, 0, sealing->record.path, &size, err);
+
+	if (r < 0)
+		return r;
+	if (progress->good_end < header->start_position ||
+	    progress->good_end - header->start_position > frames * FRAME_PLAIN_SIZE_MAX ||
+	    size / header->block_size < frames + 1)
+		return error_set(err, ERROR_DEFECT,
+				 "PROGRESS to %" PRIu64 " with frame %" PRIu32
+				 " is not what a file of %" PRIu64 " bytes can hold",
+				 progress->good_end, progress->frame_sequence, size);
+	return 0;
+}
+
 static int on_progress(struct source *source, const struct message *message, struct error *err)
 {
 	struct progress progress;
@@ -321,8 +346,9 @@ static int on_progress(struct source *source, const struct message *message, str
 	 */
 	if (!sealing || sealing->state != SEALING_WRITING)
 		return 0;
-	if (progress.good_end < sealing->record.header.start_position)
-		return error_set(err, ERROR_DEFECT, "PROGRESS before the segment's beginning");
+	r = check_progress(sealing, &progress, err);
+	if (r < 0)
+		return r;
 	sealing->has_progress = true;
 	sealing->progress = progress;
 	source->has_progress = true;
@@ -419,20 +445,23 @@ static int check_peer(const struct source *source, int fd, struct error *err)
 	return 0;
 }
 
+static bool has_hung_up(int fd)
+{
+	struct pollfd peer = {.fd = fd};
+
+	return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR));
+}
+
 static void accept_puller(void *context, int listen_fd)
 {
 	struct source *source = context;
 	struct error err, ignored;
 	int fd, r;
 
-	/* The last one may have ended just before: its end is read first. */
-	while (source->fd >= 0 && !source->keeper->failed) {
-		char byte;
-
-		if (recv(source->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
-			break;
+	/* The last one may have ended just before: what it left, and its end, are read first. One
+	 * that is still there is not listened to here: it could talk for ever. */
+	while (source->fd >= 0 && !source->keeper->failed && has_hung_up(source->fd))
 		ready(source, source->fd);
-	}
 	fd = channel_accept(listen_fd, &err);
 	if (fd < 0)
 		return;

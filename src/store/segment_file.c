@@ -150,6 +150,22 @@ int segment_file_open(const struct store *store, size_t volume, const char *path
 	return r < 0 ? error_prefix(err, "'%s'", store->volumes[volume].path) : r;
 }
 
+int segment_file_size(const struct store *store, size_t volume, const char *path,
+		      uint64_t *ret_size, struct error *err)
+{
+	struct stat status;
+	int r = segment_path_check(path, err);
+
+	ASSERT(volume < store->volume_count);
+	if (r < 0)
+		return r;
+	if (fstatat(store->volumes[volume].root_fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_set_errno(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO, errno,
+				       "'%s/%s'", store->volumes[volume].path, path);
+	*ret_size = (uint64_t)status.st_size;
+	return 0;
+}
+
 int segment_file_protect_immutable(const struct store *store, int fd, struct error *err)
 {
 	int r = 0;

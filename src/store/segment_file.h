@@ -38,6 +38,9 @@ enum segment_access {
 int segment_file_open(const struct store *store, size_t volume, const char *path,
 		      enum segment_access access, struct error *err) MUST_CHECK; /* descriptor */
 
+int segment_file_size(const struct store *store, size_t volume, const char *path,
+		      uint64_t *ret_size, struct error *err) MUST_CHECK;
+
 /* Where WORM is required: +i and fsync of the file. Else only the fsync. */
 int segment_file_protect_immutable(const struct store *store, int fd, struct error *err) MUST_CHECK;
 

@@ -202,6 +202,58 @@ static void a_message_out_of_place_ends_the_conversation_only(void **state)
 	assert_int_equal(fixture_attach(fixture).kind, ATTACHED_START);
 }
 
+static bool puller_is_gone(void *context)
+{
+	struct fixture *fixture = context;
+
+	return fixture->keeper->sources[0]->fd < 0;
+}
+
+static void progress_beyond_what_the_file_can_hold_ends_the_conversation(void **state)
+{
+	struct fixture *fixture = *state;
+
+	signer_start(&fixture->signer);
+	fixture_start(fixture);
+	for (int lie = 0; lie < 2; lie++) {
+		struct held held;
+
+		fixture_attach(fixture);
+		fixture_open(fixture, "bin.000001", 4, &held);
+		held_event(&held, 0);
+		if (lie == 0)
+			held.sequence++; /* a frame that is not written */
+		else
+			held.position += 2 << 20; /* more bytes than two frames hold */
+		fixture_progress(fixture, &held);
+		assert_true(fixture_run_until(fixture, 5, puller_is_gone, fixture));
+		assert_false(fixture->keeper->sources[0]->has_progress);
+		held_release(&held);
+		fixture_puller_leave(fixture);
+	}
+}
+
+static void bytes_that_were_durable_and_are_not_sealed_raise_an_alarm(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct keeper_alarm *alarm;
+	struct held held;
+
+	signer_start(&fixture->signer);
+	fixture_start(fixture);
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &held);
+	held_event(&held, 0);
+	held.position += 100; /* not so */
+	fixture_progress(fixture, &held);
+	held_release(&held);
+	fixture_puller_leave(fixture);
+	assert_true(fixture_run_until(fixture, 5, fixture_is_sealed, fixture));
+	alarm = fixture_alarm(fixture, "bytes of orders lost");
+	assert_non_null(alarm);
+	assert_non_null(strstr(alarm->sentence, "to position 204 and is sealed to 104"));
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -215,6 +267,8 @@ int main(void)
 		TEST(a_planted_period_is_found_when_it_is_unwrapped),
 		TEST(a_volume_without_room_gives_no_segment),
 		TEST(a_second_puller_of_a_source_is_turned_away),
+		TEST(progress_beyond_what_the_file_can_hold_ends_the_conversation),
+		TEST(bytes_that_were_durable_and_are_not_sealed_raise_an_alarm),
 		TEST(a_message_out_of_place_ends_the_conversation_only),
 	};
 
