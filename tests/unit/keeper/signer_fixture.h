@@ -42,7 +42,7 @@ static inline void signer_init(struct signer *signer, const char *socket)
 	signer->manifest = EVP_EC_gen("P-256");
 	assert_non_null(signer->master);
 	assert_non_null(signer->checkpoint);
-	snprintf(signer->socket, sizeof(signer->socket), "%s", socket);
+	snprintf(signer->socket, sizeof(signer->socket), "%.107s", socket);
 }
 
 static inline size_t signer_der(EVP_PKEY *key, uint8_t der[static PUBLIC_KEY_DER_MAX])
