@@ -34,6 +34,26 @@ static int put_limit(struct command_context *context, json_t *request, struct er
 	return r < 0 ? error_prefix(err, time ? "--until" : "--until-position") : 0;
 }
 
+/* What is made: the directory NAME, or the file NAME.tar. */
+static int put_form(struct command_context *context, json_t *request, struct error *err)
+{
+	const char *form = command_value(context, "as");
+
+	if (!form)
+		return 0;
+	if (strcmp(form, "files") != 0 && strcmp(form, "tar") != 0)
+		return error_set(err, ERROR_USAGE, "--as '%.40s': files and tar are known", form);
+	json_put_string(request, "form", form);
+	return 0;
+}
+
+static bool is_tar(const struct command_context *context)
+{
+	const char *form = command_value(context, "as");
+
+	return form && strcmp(form, "tar") == 0;
+}
+
 static int make_request(struct command_context *context, json_t *request, struct error *err)
 {
 	const char *from_file = command_value(context, "from-file");
@@ -43,9 +63,11 @@ static int make_request(struct command_context *context, json_t *request, struct
 	if (!to)
 		return error_set(err, ERROR_USAGE,
 				 "--to NAME is missing: the directory below [export] path that is "
-				 "to be made");
+				 "to be made (or the file NAME.tar, with --as tar)");
 	if (name_check_export(to, err) < 0)
 		return error_prefix(err, "--to '%.80s'", to);
+	if (put_form(context, request, err) < 0)
+		return err->code;
 	json_put_string(request, "verb", "restore");
 	json_put_string(request, "source", context->arguments[0]);
 	json_put_string(request, "to", to);
@@ -119,26 +141,9 @@ static void print_until(const struct command_context *context, const json_t *rep
 		puts("         the limit was not reached: what is sealed ends here");
 }
 
-static void print_text(const struct command_context *context, const json_t *report,
-		       const char *directory)
+/* Commands, for the directory whose files they are about. */
+static void print_checks(const json_t *report, const char *directory)
 {
-	const json_t *files = json_object_get(report, "files");
-	uint64_t usec = request_number(report, "elapsed_usec");
-	uint64_t size = request_number(report, "binlog_bytes");
-	char size_text[SIZE_TEXT_SIZE], rate[REQUEST_RATE_SIZE];
-
-	size_format(size, size_text);
-	request_rate(size, usec, rate);
-	printf("restored %s to %s      request %s\n", context->arguments[0], directory,
-	       request_text(report, "request"));
-	printf("files    %zu · %s · %s · %.1f s      %" PRIu64 " segments, all verified\n",
-	       json_array_size(files), size_text, rate, (double)usec / 1e6,
-	       request_number(report, "segment_count"));
-	if (json_array_size(files) == 0) {
-		puts("until    nothing: the archive begins behind this limit");
-		return;
-	}
-	print_until(context, report);
 	print_command("check", directory);
 	puts("sha256sum --check " MANIFEST_SUMS_FILE ")");
 	print_command("verify", directory);
@@ -148,13 +153,44 @@ static void print_text(const struct command_context *context, const json_t *repo
 	       strlen(MANIFEST_MEDIA_TYPE), MANIFEST_MEDIA_TYPE);
 	printf("key      SHA-256 %s, as the ledger's signing-key leaf says\n",
 	       request_text(report, "fingerprint"));
+}
+
+/* @path: of what was made. */
+static void print_text(const struct command_context *context, const json_t *report,
+		       const char *path)
+{
+	/* A tar is unpacked wherever there is room. */
+	const char *directory = is_tar(context) ? request_text(report, "to") : path;
+	const json_t *files = json_object_get(report, "files");
+	uint64_t usec = request_number(report, "elapsed_usec");
+	uint64_t size = request_number(report, "binlog_bytes");
+	char size_text[SIZE_TEXT_SIZE], rate[REQUEST_RATE_SIZE];
+
+	size_format(size, size_text);
+	request_rate(size, usec, rate);
+	printf("restored %s to %s      request %s\n", context->arguments[0], path,
+	       request_text(report, "request"));
+	printf("files    %zu · %s · %s · %.1f s      %" PRIu64 " segments, all verified\n",
+	       json_array_size(files), size_text, rate, (double)usec / 1e6,
+	       request_number(report, "segment_count"));
+	if (json_array_size(files) == 0) {
+		puts("until    nothing: the archive begins behind this limit");
+		return;
+	}
+	print_until(context, report);
+	if (is_tar(context)) {
+		fputs("unpack   tar -xf ", stdout);
+		print_quoted(path);
+		putchar('\n');
+	}
+	print_checks(report, directory);
 	print_replay(directory, files);
 }
 
-static void print_json(json_t *report, const char *directory)
+static void print_json(json_t *report, const char *path, bool tar)
 {
 	json_put(report, "schema", json_integer(1));
-	json_put_string(report, "directory", directory);
+	json_put_string(report, tar ? "tar" : "directory", path);
 	json_dumpf(report, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
 	putchar('\n');
 }
@@ -163,7 +199,7 @@ static int run(struct command_context *context, struct error *err)
 {
 	const struct config *config;
 	json_t *request = json_object(), *report = NULL;
-	char directory[4096];
+	char path[4096];
 	int r;
 
 	ASSERT(request);
@@ -175,18 +211,19 @@ static int run(struct command_context *context, struct error *err)
 	json_decref(request);
 	if (r < 0)
 		return r;
-	snprintf(directory, sizeof(directory), "%s/%s", request_text(report, "path"),
-		 request_text(report, "to"));
+	snprintf(path, sizeof(path), "%s/%s", request_text(report, "path"),
+		 request_text(report, "name"));
 	if (context->output == COMMAND_OUTPUT_JSON)
-		print_json(report, directory);
+		print_json(report, path, is_tar(context));
 	else
-		print_text(context, report, directory);
+		print_text(context, report, path);
 	json_decref(report);
 	return 0;
 }
 
 static const struct command_option options[] = {
 	{"to", "NAME", "the directory below [export] path that is made"},
+	{"as", "FORM", "files (default), or tar: one file NAME.tar with all of them in NAME/"},
 	{"from-file", "FILE", "begin with this binlog file; default: the first archived"},
 	{"until", "TIME", "end before the first transaction that is as late (UTC)"},
 	{"until-position", "FILE:POSITION", "end with the last transaction that ends there"},
@@ -203,8 +240,10 @@ const struct command command_restore = {
 	.description =
 		"Reads sealed segments, and says up to where they reach. Every byte is verified "
 		"before the directory gets its name; a restore that fails leaves nothing. Prints "
-		"how to check the signed manifest and how to replay the files. The request, its "
-		"approval and its result are leaves of the ledger.",
+		"how to check the signed manifest and how to replay the files. A tar holds the "
+		"binlog files in their order, then SHA256SUMS and the manifest with its key and "
+		"its signature; while it is made, one binlog file more is on the disk. The "
+		"request, its approval and its result are leaves of the ledger.",
 	.reads = true,
 	.options = options,
 	.run = run,

@@ -87,7 +87,7 @@ static int end_leftover(struct export_queue *queue, const struct request_record 
 	int found = 0;
 
 	if (request->kind == REQUEST_RESTORE && keeper->config->export_path) {
-		if (export_directory_remove(keeper->config, request->to, &reason) < 0)
+		if (export_directory_remove(keeper->config, request, &reason) < 0)
 			log_warning("export.leftover", "request", LOG_TEXT(request->id), "reason",
 				    LOG_TEXT(reason.message), LOG_END);
 		if (key)
@@ -133,13 +133,17 @@ static void make_id(char id[static REQUEST_ID_SIZE])
 		 digits[bytes[4] % 32], digits[bytes[5] % 32]);
 }
 
-static int check_room(const struct export_queue *queue, const char *name, struct error *err)
+static int check_room(const struct export_queue *queue, const struct request_record *request,
+		      struct error *err)
 {
+	char name[EXPORT_FILE_NAME_SIZE], other[EXPORT_FILE_NAME_SIZE];
 	size_t count = 0;
 
+	export_directory_name(request, name);
 	for (const struct export_task *task = queue->tasks; task; task = task->next) {
 		count++;
-		if (name && strcmp(task->request.to, name) == 0)
+		export_directory_name(&task->request, other);
+		if (request->kind == REQUEST_RESTORE && strcmp(other, name) == 0)
 			return error_set(err, ERROR_EXISTS, "request %s is restoring to '%s' now",
 					 task->request.id, name);
 	}
@@ -232,6 +236,20 @@ static int check_source(const struct keeper *keeper, const char *name, struct er
 			 name);
 }
 
+/* Optional: the directory form was there first. */
+static int take_form(const json_t *object, struct request_record *request, struct error *err)
+{
+	char form[8];
+
+	if (take_text(object, "form", form, sizeof(form), err) < 0)
+		return err->code;
+	if (strcmp(form, "tar") == 0)
+		request->form = REQUEST_TAR;
+	else if (form[0] && strcmp(form, "files") != 0)
+		return error_set(err, ERROR_USAGE, "'form' is 'files' or 'tar', not '%s'", form);
+	return 0;
+}
+
 static int take_restore(const struct keeper *keeper, const json_t *object,
 			struct request_record *request, struct error *err)
 {
@@ -249,6 +267,8 @@ static int take_restore(const struct keeper *keeper, const json_t *object,
 	if (r == 0 && request->from_file[0])
 		r = name_check_binlog(request->from_file, err);
 	if (r == 0)
+		r = take_form(object, request, err);
+	if (r == 0)
 		r = take_limit(object, request, err);
 	return r;
 }
@@ -264,7 +284,7 @@ static int take_common(struct export_queue *queue, const struct operator_caller 
 	r = take_text(object, "reason", request->reason, sizeof(request->reason), err);
 	if (r == 0)
 		r = request_text_check(request->reason, "the reason", err);
-	return r < 0 ? r : check_room(queue, request->to[0] ? request->to : NULL, err);
+	return r < 0 ? r : check_room(queue, request, err);
 }
 
 int export_answer_restore(struct keeper *keeper, const struct operator_caller *caller,
@@ -276,7 +296,7 @@ int export_answer_restore(struct keeper *keeper, const struct operator_caller *c
 	if (r == 0)
 		r = take_common(keeper->exports, caller, request, &record, err);
 	if (r == 0)
-		r = export_directory_check(keeper->config, record.to, err);
+		r = export_directory_check(keeper->config, &record, err);
 	return r < 0 ? r : submit(keeper->exports, &record, reply, err);
 }
 

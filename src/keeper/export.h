@@ -4,7 +4,8 @@
  *   request leaf → approved leaf (policy: the caller is enough) → plan, from the leaves of the
  *   archive as the last checkpoint and its signature say, in a worker → NAME.partial → one
  *   connection to binvault-export → per segment: period key, segment key, descriptor → what was
- *   read is what was planned → manifest, signed by the HSM → NAME.partial becomes NAME → leaf
+ *   read is what was planned → manifest, signed by the HSM → NAME.partial becomes NAME
+ * (export_directory.h) → leaf
  *
  * Owns: requests that run (EXPORTS_MAX) and what became of the last EXPORTS_REMEMBERED.
  * Threads: the loop's; the plan is made by a job on a store of its own.
@@ -39,10 +40,10 @@ int export_queue_start(struct export_queue *queue, struct error *err) MUST_CHECK
 /*
  * Verbs of the operator's socket (operator.h).
  *
- * restore: source, to, [from_file], [until_usec | until_file and until_position], [reason] gives
- * request. verify-decrypt: gives request. request-status: request gives state ("planning",
- * "running", "done", "failed"), byte_count and byte_total, file_count, and once it has ended what
- * came of it.
+ * restore: source, to, [form: "files" | "tar"], [from_file],
+ * [until_usec | until_file and until_position], [reason] gives request. verify-decrypt: gives
+ * request. request-status: request gives state ("planning", "running", "done", "failed"),
+ * byte_count and byte_total, file_count, and once it has ended what came of it.
  */
 int export_answer_restore(struct keeper *keeper, const struct operator_caller *caller,
 			  const json_t *request, json_t *reply, struct error *err) MUST_CHECK;

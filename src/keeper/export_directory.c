@@ -12,9 +12,10 @@
 #include "crypto/base64.h"
 #include "io/file.h"
 #include "keeper/export_manifest.h"
+#include "keeper/export_tar.h"
 #include "protocol/manifest.h"
 
-#define PARTIAL_SIZE (EXPORT_NAME_MAX + sizeof(".partial"))
+#define PARTIAL_SIZE (EXPORT_FILE_NAME_SIZE + sizeof(".partial"))
 
 #define REMOVE_ATTEMPTS 10
 
@@ -23,9 +24,24 @@
 #define MODE_ALONE   0750
 #define MODE_DONE    02750
 
-static void partial_name(const char *name, char partial[static PARTIAL_SIZE])
+static bool is_tar(const struct request_record *request)
 {
-	snprintf(partial, PARTIAL_SIZE, "%.*s.partial", EXPORT_NAME_MAX, name);
+	return request->form == REQUEST_TAR;
+}
+
+void export_directory_name(const struct request_record *request,
+			   char name[static EXPORT_FILE_NAME_SIZE])
+{
+	snprintf(name, EXPORT_FILE_NAME_SIZE, "%.*s%s", EXPORT_NAME_MAX, request->to,
+		 is_tar(request) ? ".tar" : "");
+}
+
+static void partial_name(const struct request_record *request, char partial[static PARTIAL_SIZE])
+{
+	char name[EXPORT_FILE_NAME_SIZE];
+
+	export_directory_name(request, name);
+	snprintf(partial, PARTIAL_SIZE, "%s.partial", name);
 }
 
 static int open_share(const struct config *config, struct error *err)
@@ -46,23 +62,25 @@ static bool exists(int fd, const char *name)
 	return fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int export_directory_check(const struct config *config, const char *name, struct error *err)
+int export_directory_check(const struct config *config, const struct request_record *request,
+			   struct error *err)
 {
 	CLEANUP(close_fdp)
 	int share = -1;
-	char partial[PARTIAL_SIZE];
-	size_t length = strlen(name), ending = strlen(".partial");
+	char name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
+	size_t length = strlen(request->to), ending = strlen(".partial");
 
-	if (name_check_export(name, err) < 0)
+	if (name_check_export(request->to, err) < 0)
 		return err->code;
-	if (length >= ending && strcmp(name + length - ending, ".partial") == 0)
+	if (length >= ending && strcmp(request->to + length - ending, ".partial") == 0)
 		return error_set(err, ERROR_USAGE,
 				 "'%s': a name that ends in .partial means an unfinished restore",
-				 name);
+				 request->to);
+	export_directory_name(request, name);
+	partial_name(request, partial);
 	share = open_share(config, err);
 	if (share < 0)
 		return share;
-	partial_name(name, partial);
 	if (exists(share, name))
 		return error_set(err, ERROR_EXISTS,
 				 "'%s/%s' is there already: choose another name, or move it away",
@@ -75,8 +93,8 @@ int export_directory_check(const struct config *config, const char *name, struct
 	return 0;
 }
 
-int export_directory_make(const struct config *config, const char *name, gid_t gid,
-			  struct error *err)
+int export_directory_make(const struct config *config, const struct request_record *request,
+			  gid_t gid, struct error *err)
 {
 	CLEANUP(close_fdp)
 	int share = open_share(config, err);
@@ -87,7 +105,7 @@ int export_directory_make(const struct config *config, const char *name, gid_t g
 
 	if (share < 0)
 		return share;
-	partial_name(name, partial);
+	partial_name(request, partial);
 	if (mkdirat(share, partial, MODE_ALONE) < 0)
 		return error_set_errno(err, errno == EEXIST ? ERROR_EXISTS : ERROR_FAILED, errno,
 				       "making '%s/%s' (the directory [export] path must be "
@@ -132,7 +150,8 @@ static int empty(int fd, struct error *err)
 	return 0;
 }
 
-int export_directory_remove(const struct config *config, const char *name, struct error *err)
+int export_directory_remove(const struct config *config, const struct request_record *request,
+			    struct error *err)
 {
 	CLEANUP(close_fdp)
 	int share = open_share(config, err);
@@ -143,7 +162,7 @@ int export_directory_remove(const struct config *config, const char *name, struc
 
 	if (share < 0)
 		return share;
-	partial_name(name, partial);
+	partial_name(request, partial);
 	fd = openat(share, partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
@@ -176,7 +195,8 @@ static int write_small(int directory_fd, const char *name, const char *text, str
 }
 
 /* RFC 7468: lines of 64. */
-static int write_key(int directory_fd, const struct signing_key_record *key, struct error *err)
+int export_directory_write_key(int directory_fd, const struct signing_key_record *key,
+			       struct error *err)
 {
 	char base64[BASE64_SIZE(PUBLIC_KEY_DER_MAX)];
 	char text[2 * sizeof(base64) + 64];
@@ -189,28 +209,50 @@ static int write_key(int directory_fd, const struct signing_key_record *key, str
 	return write_small(directory_fd, MANIFEST_KEY_FILE, text, err);
 }
 
-int export_directory_publish(const struct config *config, const char *name, int directory_fd,
-			     const struct signing_key_record *key, struct error *err)
+/* The directory as it stands gets the name, or the tar that is in it; not over anything that
+ * somebody made meanwhile. */
+static int give_name(const struct config *config, const struct request_record *request, int share,
+		     int directory_fd, struct error *err)
 {
-	CLEANUP(close_fdp)
-	int share = open_share(config, err);
-	char partial[PARTIAL_SIZE];
-	int r = share < 0 ? share : write_key(directory_fd, key, err);
+	char name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
+	struct stat status;
+	int r;
 
+	export_directory_name(request, name);
+	partial_name(request, partial);
+	if (!is_tar(request))
+		r = renameat2(share, partial, share, name, RENAME_NOREPLACE);
+	else if (fstatat(directory_fd, MANIFEST_TAR_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		 !S_ISREG(status.st_mode))
+		return error_set(err, ERROR_DEFECT, "'%s/" MANIFEST_TAR_FILE "' is no file",
+				 partial);
+	else
+		r = renameat2(directory_fd, MANIFEST_TAR_FILE, share, name, RENAME_NOREPLACE);
 	if (r < 0)
-		return r;
-	partial_name(name, partial);
-	if (fchmod(directory_fd, MODE_DONE) < 0)
-		return error_set_errno(err, ERROR_IO, errno, "mode of the directory");
-	r = file_sync(directory_fd, err);
-	if (r < 0)
-		return r;
-	/* Not over a directory that somebody made meanwhile. */
-	if (renameat2(share, partial, share, name, RENAME_NOREPLACE) < 0)
 		return error_set_errno(err, errno == EEXIST ? ERROR_EXISTS : ERROR_IO, errno,
 				       "giving '%s/%s' its final name", config->export_path,
 				       partial);
-	return file_sync(share, err);
+	return 0;
+}
+
+int export_directory_publish(const struct config *config, const struct request_record *request,
+			     int directory_fd, const struct signing_key_record *key,
+			     struct error *err)
+{
+	CLEANUP(close_fdp)
+	int share = open_share(config, err);
+	int r = share < 0 ? share : 0;
+
+	if (r == 0 && !is_tar(request))
+		r = export_directory_write_key(directory_fd, key, err);
+	if (r < 0)
+		return r;
+	if (fchmod(directory_fd, is_tar(request) ? MODE_ALONE : MODE_DONE) < 0)
+		return error_set_errno(err, ERROR_IO, errno, "mode of the directory");
+	r = file_sync(directory_fd, err);
+	if (r == 0)
+		r = give_name(config, request, share, directory_fd, err);
+	return r < 0 ? r : file_sync(share, err);
 }
 
 /* --- after a crash --------------------------------------------------------------------------- */
@@ -239,21 +281,35 @@ static int read_small(int directory_fd, const char *name, size_t size_max, uint8
 	return 0;
 }
 
-static int read_manifest(int directory_fd, const struct request_record *request,
+static int read_signed(int directory_fd, uint8_t **ret_body, size_t *ret_size,
+		       uint8_t signature[static SIGNATURE_SIZE_MAX], size_t *ret_signature_size,
+		       struct error *err)
+{
+	CLEANUP(freep)
+	uint8_t *bytes = NULL;
+	int r = read_small(directory_fd, MANIFEST_SIGNATURE_FILE, SIGNATURE_SIZE_MAX, &bytes,
+			   ret_signature_size, err);
+
+	if (r < 0)
+		return r;
+	memcpy(signature, bytes, *ret_signature_size);
+	return read_small(directory_fd, MANIFEST_BODY_FILE, MANIFEST_BODY_SIZE_MAX, ret_body,
+			  ret_size, err);
+}
+
+/* @fd: of the directory, or of the tar. */
+static int read_manifest(int fd, const struct request_record *request,
 			 const struct signing_key_record *key, struct exported_record *record,
 			 struct error *err)
 {
 	CLEANUP(freep)
 	uint8_t *body = NULL;
-	CLEANUP(freep)
-	uint8_t *signature = NULL;
+	uint8_t signature[SIGNATURE_SIZE_MAX];
 	size_t size, signature_size;
-	int r = read_small(directory_fd, MANIFEST_BODY_FILE, MANIFEST_BODY_SIZE_MAX, &body, &size,
-			   err);
+	int r = is_tar(request) ? export_tar_manifest(fd, request->to, &body, &size, signature,
+						      &signature_size, err)
+				: read_signed(fd, &body, &size, signature, &signature_size, err);
 
-	if (r == 0)
-		r = read_small(directory_fd, MANIFEST_SIGNATURE_FILE, SIGNATURE_SIZE_MAX,
-			       &signature, &signature_size, err);
 	if (r == 0)
 		r = export_manifest_read(body, size, request, record, err);
 	if (r == 0)
@@ -274,11 +330,16 @@ int export_directory_find(const struct config *config, const struct request_reco
 	int share = open_share(config, err);
 	CLEANUP(close_fdp)
 	int fd = -1;
+	char name[EXPORT_FILE_NAME_SIZE];
 	struct error ignored;
 
 	if (share < 0)
 		return share;
-	fd = openat(share, request->to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	export_directory_name(request, name);
+	/* Somebody else's may be a pipe, whose opening waits for a writer. */
+	fd = openat(share, name,
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
+			    (is_tar(request) ? O_NONBLOCK : O_DIRECTORY));
 	if (fd < 0)
 		return 0;
 	return read_manifest(fd, request, key, ret_record, &ignored) == 0;

@@ -1,5 +1,6 @@
 /*
- * Where a restore goes: `[export] path`/NAME.partial, which becomes NAME when all is done.
+ * Where a restore goes: the directory `[export] path`/NAME.partial, which becomes NAME when all is
+ * done. Of a tar NAME is TO.tar, a file: it is moved out of the directory, which then goes.
  *
  * Owns: nothing; descriptors belong to the caller. Threads: the loop's.
  * Durable: as each function says. Crash: a NAME.partial stays, export_directory_remove() ends it.
@@ -15,22 +16,34 @@
 #include "store/record.h"
 #include "store/request_record.h"
 
+#define EXPORT_FILE_NAME_SIZE (EXPORT_NAME_MAX + sizeof(".tar"))
+
+/* NAME of this request. */
+void export_directory_name(const struct request_record *request,
+			   char name[static EXPORT_FILE_NAME_SIZE]);
+
 /* ERROR_USAGE without [export] path, ERROR_EXISTS if NAME or NAME.partial is there. */
-int export_directory_check(const struct config *config, const char *name,
+int export_directory_check(const struct config *config, const struct request_record *request,
 			   struct error *err) MUST_CHECK;
 
 /* Make NAME.partial, for @gid to write to unless that is -1; returns its descriptor. */
-int export_directory_make(const struct config *config, const char *name, gid_t gid,
-			  struct error *err) MUST_CHECK;
+int export_directory_make(const struct config *config, const struct request_record *request,
+			  gid_t gid, struct error *err) MUST_CHECK;
 
 /* Remove NAME.partial with all that is in it; nothing to do if it is not there. */
-int export_directory_remove(const struct config *config, const char *name,
+int export_directory_remove(const struct config *config, const struct request_record *request,
 			    struct error *err) MUST_CHECK;
 
-/* Write the public key of the manifest, end all writing by the group, give the final name; all of
- * it durable. */
-int export_directory_publish(const struct config *config, const char *name, int directory_fd,
-			     const struct signing_key_record *key, struct error *err) MUST_CHECK;
+/* Write the public key of the manifest: of a tar before its signature is handed out, otherwise
+ * export_directory_publish() does. */
+int export_directory_write_key(int directory_fd, const struct signing_key_record *key,
+			       struct error *err) MUST_CHECK;
+
+/* Write the key, end all writing by the group, give the final name; all of it durable. Of a tar,
+ * NAME.partial is still to be removed. */
+int export_directory_publish(const struct config *config, const struct request_record *request,
+			     int directory_fd, const struct signing_key_record *key,
+			     struct error *err) MUST_CHECK;
 
 /*
  * NAME stands, and the result of @request is not in the ledger: is it what that request made? 1:

@@ -121,6 +121,17 @@ static void announce(struct export_task *task)
 	task->ended(task->context, task);
 }
 
+static void remove_partial(struct export_task *task)
+{
+	struct error err = {0};
+
+	if (task->partial &&
+	    export_directory_remove(task->keeper->config, &task->request, &err) < 0)
+		log_warning("export.leftover", "request", LOG_TEXT(task->request.id), "reason",
+			    LOG_TEXT(err.message), LOG_END);
+	task->partial = false;
+}
+
 /* Frees the task. First the directory goes, then the leaf says so. */
 static void fail(struct export_task *task, const struct error *reason)
 {
@@ -130,10 +141,7 @@ static void fail(struct export_task *task, const struct error *reason)
 	if (task->failure.code == ERROR_CLOSED)
 		task->failure.code = ERROR_UNAVAILABLE;
 	disconnect(task);
-	if (task->partial &&
-	    export_directory_remove(task->keeper->config, task->request.to, &err) < 0)
-		log_warning("export.leftover", "request", LOG_TEXT(task->request.id), "reason",
-			    LOG_TEXT(err.message), LOG_END);
+	remove_partial(task);
 	if (append_failed(task, task->failure.message, &err) < 0)
 		log_warning("export.leaf", "request", LOG_TEXT(task->request.id), "reason",
 			    LOG_TEXT(err.message), LOG_END);
@@ -196,6 +204,8 @@ static int send_manifest(struct export_task *task, const struct hsm_signature *a
 				       answer->signature, answer->signature_size,
 				       &manifest.key_fingerprint, err);
 
+	if (r == 0 && task->request.form == REQUEST_TAR)
+		r = export_directory_write_key(task->directory_fd, manifest_key(task), err);
 	if (r < 0)
 		return r;
 	memcpy(manifest.signature, answer->signature, answer->signature_size);
@@ -299,13 +309,15 @@ static void on_committed(struct export_task *task)
 	int r = message_expect_empty(&task->message, MESSAGE_EXPORT_COMMITTED, &err);
 
 	if (r == 0)
-		r = export_directory_publish(task->keeper->config, task->request.to,
+		r = export_directory_publish(task->keeper->config, &task->request,
 					     task->directory_fd, manifest_key(task), &err);
 	if (r < 0) {
 		fail(task, &err);
 		return;
 	}
-	task->partial = false;
+	/* Of a tar it stands there still, empty. */
+	task->partial = task->request.form == REQUEST_TAR;
+	remove_partial(task);
 	succeed(task);
 }
 
@@ -515,6 +527,7 @@ static int send_begin(struct export_task *task, struct error *err)
 	const struct request_record *request = &task->request;
 	struct export_begin begin = {
 		.kind = restores(task) ? EXPORT_RESTORE : EXPORT_VERIFY,
+		.form = request->form == REQUEST_TAR ? EXPORT_TAR : EXPORT_FILES,
 		.limit = (enum export_limit)request->limit,
 		.limit_usec = request->limit_usec,
 		.limit_position = request->limit_position,
@@ -524,6 +537,7 @@ static int send_begin(struct export_task *task, struct error *err)
 
 	memcpy(begin.limit_file, request->limit_file, sizeof(begin.limit_file));
 	memcpy(begin.source, request->source, sizeof(begin.source));
+	memcpy(begin.to, request->to, sizeof(begin.to));
 	memcpy(begin.request, request->id, sizeof(begin.request));
 	uuid_text(store_archive_id(task->keeper->store), begin.archive);
 	snprintf(begin.worm, sizeof(begin.worm), "%s",
@@ -643,7 +657,7 @@ static void on_plan(struct loop_job *job)
 		return;
 	}
 	if (restores(task)) {
-		task->directory_fd = export_directory_make(task->keeper->config, task->request.to,
+		task->directory_fd = export_directory_make(task->keeper->config, &task->request,
 							   task->gid, &err);
 		r = task->directory_fd < 0 ? task->directory_fd : 0;
 		task->partial = r == 0;
@@ -667,6 +681,7 @@ void export_task_start(struct export_task *task)
 static void report_end(const struct export_task *task, json_t *report)
 {
 	const struct exported_record *exported = &task->exported;
+	char name[EXPORT_FILE_NAME_SIZE];
 
 	json_put_u64(report, "binlog_bytes", task->result.byte_count);
 	json_put_u64(report, "segment_count", task->read_count);
@@ -675,7 +690,9 @@ static void report_end(const struct export_task *task, json_t *report)
 	if (!restores(task))
 		return;
 	json_put_string(report, "path", task->keeper->config->export_path);
+	export_directory_name(&task->request, name);
 	json_put_string(report, "to", task->request.to);
+	json_put_string(report, "name", name);
 	json_put_u64(report, "file_count", exported->file_count);
 	json_put_string(report, "until_file", exported->until_file);
 	json_put_u64(report, "until_position", exported->until_position);

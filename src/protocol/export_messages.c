@@ -9,6 +9,7 @@
 
 struct begin_wire {
 	uint8_t kind;
+	uint8_t form;
 	uint8_t limit;
 	le64 limit_usec;
 	uint8_t limit_file[BINLOG_NAME_MAX + 1];
@@ -16,11 +17,12 @@ struct begin_wire {
 	le64 segment_count;
 	le64 byte_count;
 	uint8_t source[SOURCE_NAME_MAX + 1];
+	uint8_t to[EXPORT_NAME_MAX + 1];
 	uint8_t request[64];
 	uint8_t archive[64];
 	uint8_t worm[16];
 };
-static_assert(sizeof(struct begin_wire) == 372, "EXPORT_BEGIN's layout");
+static_assert(sizeof(struct begin_wire) == 438, "EXPORT_BEGIN's layout");
 
 struct segment_wire {
 	uint8_t header[SEGMENT_HEADER_SIZE];
@@ -70,6 +72,7 @@ int export_begin_send(int fd, const struct export_begin *m, int directory_fd, st
 {
 	struct begin_wire wire = {
 		.kind = (uint8_t)m->kind,
+		.form = (uint8_t)m->form,
 		.limit = (uint8_t)m->limit,
 		.limit_usec = le64_put(m->limit_usec),
 		.limit_position = le64_put(m->limit_position),
@@ -79,6 +82,7 @@ int export_begin_send(int fd, const struct export_begin *m, int directory_fd, st
 
 	wire_put_text(wire.limit_file, sizeof(wire.limit_file), m->limit_file);
 	wire_put_text(wire.source, sizeof(wire.source), m->source);
+	wire_put_text(wire.to, sizeof(wire.to), m->to);
 	wire_put_text(wire.request, sizeof(wire.request), m->request);
 	wire_put_text(wire.archive, sizeof(wire.archive), m->archive);
 	wire_put_text(wire.worm, sizeof(wire.worm), m->worm);
@@ -97,6 +101,8 @@ static int take_begin_names(const struct message *message, const struct begin_wi
 			   name_check_binlog, !by_position, ret->limit_file, err) < 0 ||
 	    wire_take_name(message, "source", wire->source, sizeof(wire->source), name_check_source,
 			   !restores, ret->source, err) < 0 ||
+	    wire_take_name(message, "to", wire->to, sizeof(wire->to), name_check_export,
+			   ret->form != EXPORT_TAR, ret->to, err) < 0 ||
 	    wire_take_name(message, "request", wire->request, sizeof(wire->request),
 			   name_check_export, !restores, ret->request, err) < 0 ||
 	    wire_take_name(message, "archive", wire->archive, sizeof(wire->archive),
@@ -119,9 +125,11 @@ int export_begin_decode(const struct message *message, struct export_begin *ret,
 		return err->code;
 	memcpy(&wire, message->body, sizeof(wire));
 	if (wire_take_choice(message, "kind", wire.kind, EXPORT_VERIFY, err) < 0 ||
+	    wire_take_choice(message, "form", wire.form, EXPORT_TAR, err) < 0 ||
 	    wire_take_choice(message, "limit", wire.limit, EXPORT_LIMIT_POSITION, err) < 0)
 		return err->code;
 	begin.kind = (enum export_kind)wire.kind;
+	begin.form = (enum export_form)wire.form;
 	begin.limit = (enum export_limit)wire.limit;
 	/* A restore has a directory to write to; a verification has none. */
 	if ((message->fd_count == 1) != (begin.kind == EXPORT_RESTORE))

@@ -9,7 +9,8 @@
  *                              <-   EXPORT_SEGMENT_DONE the segment was read whole and is right
  *   EXPORT_FINISH              ->
  *                              <-   EXPORT_RESULT + memfd   the manifest body; files are durable
- *   EXPORT_MANIFEST            ->                       its signature
+ *   EXPORT_MANIFEST            ->                       its signature; of a tar, its key stands in
+ *                                                       MANIFEST_KEY_FILE in the directory
  *                              <-   EXPORT_COMMITTED    manifest durable; the keeper renames
  * Instead of any answer: FAILURE. A defect in a segment is reported in SEGMENT_DONE (so that
  * `verify --decrypt` reports every defect); a restore ends at the first with FAILURE.
@@ -32,8 +33,12 @@ enum export_kind { EXPORT_RESTORE = 0, EXPORT_VERIFY = 1 };
  * the last transaction that ends at or before @position of @file. */
 enum export_limit { EXPORT_LIMIT_NONE = 0, EXPORT_LIMIT_TIME = 1, EXPORT_LIMIT_POSITION = 2 };
 
+/* Files in the directory, or one MANIFEST_TAR_FILE in it. */
+enum export_form { EXPORT_FILES = 0, EXPORT_TAR = 1 };
+
 struct export_begin {
 	enum export_kind kind;
+	enum export_form form;
 	enum export_limit limit;
 	uint64_t limit_usec;
 	char limit_file[BINLOG_NAME_MAX + 1];
@@ -41,9 +46,10 @@ struct export_begin {
 	uint64_t segment_count;
 	uint64_t byte_count; /* of all segments, for progress */
 	char source[SOURCE_NAME_MAX + 1];
-	char request[64]; /* the request's id, "R-7F3A…" */
-	char archive[64]; /* uuid text; goes into the manifest */
-	char worm[16];	  /* "required" or "advisory"; goes into the manifest */
+	char to[EXPORT_NAME_MAX + 1]; /* the directory that a tar's names begin with */
+	char request[64];	      /* the request's id, "R-7F3A…" */
+	char archive[64];	      /* uuid text; goes into the manifest */
+	char worm[16];		      /* "required" or "advisory"; goes into the manifest */
 };
 
 /* From the sealed leaf; the exporter trusts nothing else about the segment. */

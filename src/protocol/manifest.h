@@ -22,6 +22,9 @@
 #define MANIFEST_KEY_FILE	"MANIFEST.pub.pem"
 #define MANIFEST_SUMS_FILE	"SHA256SUMS"
 
+/* Of a restore into one file: what it is called in the directory of the export. */
+#define MANIFEST_TAR_FILE "restore.tar"
+
 #define MANIFEST_BODY_SIZE_MAX (256u << 20)
 
 /* The encoding of @body, allocated (free it); its size. */

@@ -13,6 +13,8 @@
 #include "protocol/manifest.h"
 #include "restore/segment_export.h"
 
+#define KEY_FILE_SIZE_MAX 8192 /* PEM */
+
 #define PROGRESS_EVERY_USEC (250 * USEC_PER_MSEC)
 
 struct exporter {
@@ -22,6 +24,9 @@ struct exporter {
 	struct segment_export export;
 	uint64_t byte_count; /* of segments that were read to their end */
 	uint64_t progress_usec;
+	/* Of a tar: the manifest's body goes into it with its signature. */
+	char *body;
+	size_t body_size;
 	struct message message;
 };
 
@@ -32,6 +37,8 @@ static void exporter_free(struct exporter *exporter)
 	message_release(&exporter->message);
 	output_free(exporter->export.output);
 	manifest_free(exporter->export.manifest);
+	tar_free(exporter->export.tar);
+	free(exporter->body);
 	close_fdp(&exporter->directory_fd);
 	free(exporter);
 }
@@ -123,7 +130,10 @@ static int receive_begin(struct exporter *exporter, struct error *err)
 	exporter->directory_fd = message_take_fd(&exporter->message, 0);
 	export->output = output_new(exporter->directory_fd);
 	export->manifest = manifest_new();
-	return check_directory(exporter->directory_fd, err);
+	r = check_directory(exporter->directory_fd, err);
+	if (r == 0 && begin->form == EXPORT_TAR)
+		r = tar_new(exporter->directory_fd, begin->to, &export->tar, err);
+	return r;
 }
 
 /* Read the one that the keeper sent; a defect is an error of a restore, an answer of a
@@ -186,6 +196,26 @@ static int read_segments(struct exporter *exporter, struct error *err)
 	return 0;
 }
 
+/* As files, or into the tar, where the body waits for the signature. */
+static int write_texts(struct exporter *exporter, const char *sums, const char *body, size_t size,
+		       struct error *err)
+{
+	struct tar *tar = exporter->export.tar;
+	int r;
+
+	if (tar) {
+		exporter->body = malloc(size);
+		ASSERT(exporter->body);
+		memcpy(exporter->body, body, size);
+		exporter->body_size = size;
+		return tar_add(tar, MANIFEST_SUMS_FILE, sums, strlen(sums), err);
+	}
+	r = output_small(exporter->directory_fd, MANIFEST_SUMS_FILE, sums, strlen(sums), err);
+	if (r == 0)
+		r = output_small(exporter->directory_fd, MANIFEST_BODY_FILE, body, size, err);
+	return r < 0 ? r : file_sync(exporter->directory_fd, err);
+}
+
 /* SHA256SUMS and MANIFEST.json; *ret_body_fd carries the latter to the keeper. */
 static int write_lists(struct exporter *exporter, struct export_result *result, int *ret_body_fd,
 		       struct error *err)
@@ -200,12 +230,7 @@ static int write_lists(struct exporter *exporter, struct export_result *result, 
 			      &size, err);
 
 	if (r == 0)
-		r = output_small(exporter->directory_fd, MANIFEST_SUMS_FILE, sums, strlen(sums),
-				 err);
-	if (r == 0)
-		r = output_small(exporter->directory_fd, MANIFEST_BODY_FILE, body, size, err);
-	if (r == 0)
-		r = file_sync(exporter->directory_fd, err);
+		r = write_texts(exporter, sums, body, size, err);
 	if (r < 0)
 		return r;
 	hash_bytes(body, size, &result->body_hash);
@@ -232,6 +257,22 @@ static int send_result(struct exporter *exporter, struct error *err)
 	return r < 0 ? r : export_result_send(exporter->fd, &result, body_fd, err);
 }
 
+/* The signature comes last, in one block, and the body in front of it: whoever has the file finds
+ * both from its end. */
+static int end_tar(struct exporter *exporter, const struct export_manifest *manifest,
+		   struct error *err)
+{
+	struct tar *tar = exporter->export.tar;
+	int r = tar_take_small(tar, MANIFEST_KEY_FILE, KEY_FILE_SIZE_MAX, err);
+
+	if (r == 0)
+		r = tar_add(tar, MANIFEST_BODY_FILE, exporter->body, exporter->body_size, err);
+	if (r == 0)
+		r = tar_add(tar, MANIFEST_SIGNATURE_FILE, manifest->signature,
+			    manifest->signature_size, err);
+	return r < 0 ? r : tar_finish(tar, err);
+}
+
 static int receive_manifest(struct exporter *exporter, struct error *err)
 {
 	struct export_manifest manifest;
@@ -241,7 +282,9 @@ static int receive_manifest(struct exporter *exporter, struct error *err)
 		r = message_expect(&exporter->message, MESSAGE_EXPORT_MANIFEST, err);
 	if (r == 0)
 		r = export_manifest_decode(&exporter->message, &manifest, err);
-	if (r == 0)
+	if (r == 0 && exporter->export.tar)
+		r = end_tar(exporter, &manifest, err);
+	else if (r == 0)
 		r = output_small(exporter->directory_fd, MANIFEST_SIGNATURE_FILE,
 				 manifest.signature, manifest.signature_size, err);
 	if (r == 0)

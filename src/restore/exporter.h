@@ -3,8 +3,9 @@
  * one export.
  *
  * Owns: nothing beyond the call; about 8 MiB of buffers in it. Threads: one.
- * Durable: RESULT is sent when the files and SHA256SUMS are durable, COMMITTED when the manifest
- * is. Crash: the keeper sees the end of the connection and removes the directory.
+ * Durable: RESULT is sent when the files and SHA256SUMS are durable (those of a tar: with the
+ * rest), COMMITTED when the manifest is, or all of the tar. Crash: the keeper sees the end of the
+ * connection and removes the directory.
  */
 #pragma once
 

@@ -247,6 +247,8 @@ static int end_file(struct segment_export *export, struct error *err)
 				  : output_finish(export->output, &file, err);
 	if (r < 0)
 		return r;
+	if (export->tar && tar_take(export->tar, &file, err) < 0)
+		return err->code;
 	manifest_add_file(export->manifest, &file);
 	note_until(export, file.name, file.size);
 	return 0;

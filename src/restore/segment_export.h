@@ -15,12 +15,14 @@
 #include "restore/chain.h"
 #include "restore/manifest.h"
 #include "restore/output.h"
+#include "restore/tar.h"
 
 struct segment_export {
 	struct chain_limit limit; /* of the file @limit_file, "" for a time: of every file */
 	char limit_file[BINLOG_NAME_MAX + 1];
 	struct output *output;	   /* NULL: verify only */
 	struct manifest *manifest; /* NULL: verify only */
+	struct tar *tar;	   /* borrowed; NULL: the files stay files */
 	/* Called now and then while a segment is read: @size bytes of it are. Ends it with an
 	 * error. */
 	int (*progress)(void *context, uint64_t size, struct error *err);

@@ -10,6 +10,11 @@ static const char *const kind_names[] = {
 	[REQUEST_VERIFY] = "verify",
 };
 
+static const char *const form_names[] = {
+	[REQUEST_FILES] = "files",
+	[REQUEST_TAR] = "tar",
+};
+
 static const char *const limit_names[] = {
 	[REQUEST_LIMIT_NONE] = "none",
 	[REQUEST_LIMIT_TIME] = "time",
@@ -41,6 +46,9 @@ json_t *request_record_encode(const struct request_record *record)
 	json_put_u64(object, "gid", record->gid);
 	json_put_string(object, "source", record->source);
 	json_put_string(object, "to", record->to);
+	/* Archives had leaves before there was a choice. */
+	if (record->form != REQUEST_FILES)
+		json_put_string(object, "form", form_names[record->form]);
 	json_put_string(object, "from_file", record->from_file);
 	json_put_string(object, "limit", limit_names[record->limit]);
 	json_put_u64(object, "limit_usec", record->limit_usec);
@@ -52,7 +60,7 @@ json_t *request_record_encode(const struct request_record *record)
 
 static int get_target(const json_t *object, struct request_record *record, struct error *err)
 {
-	size_t limit = 0;
+	size_t limit = 0, form = REQUEST_FILES;
 	int r = field_get_text(object, "source", record->source, sizeof(record->source), err);
 
 	if (r == 0 && record->source[0])
@@ -63,7 +71,11 @@ static int get_target(const json_t *object, struct request_record *record, struc
 		r = name_check_export(record->to, err);
 	if (r < 0)
 		return error_set(err, ERROR_DEFECT, "field 'source' or 'to' is not a name");
-	r = field_get_binlog(object, "from_file", true, record->from_file, err);
+	r = json_object_get(object, "form") ? field_get_word(object, "form", form_names,
+							     ARRAY_LENGTH(form_names), &form, err)
+					    : 0;
+	if (r == 0)
+		r = field_get_binlog(object, "from_file", true, record->from_file, err);
 	if (r == 0)
 		r = field_get_word(object, "limit", limit_names, ARRAY_LENGTH(limit_names), &limit,
 				   err);
@@ -73,6 +85,7 @@ static int get_target(const json_t *object, struct request_record *record, struc
 		r = field_get_binlog(object, "limit_file", true, record->limit_file, err);
 	if (r == 0)
 		r = json_get_u64(object, "limit_position", &record->limit_position, err);
+	record->form = (enum request_form)form;
 	record->limit = (enum request_limit)limit;
 	return r;
 }

@@ -15,6 +15,7 @@
 int request_text_check(const char *text, const char *what, struct error *err) MUST_CHECK;
 
 enum request_kind { REQUEST_RESTORE, REQUEST_VERIFY };
+enum request_form { REQUEST_FILES, REQUEST_TAR };
 enum request_limit { REQUEST_LIMIT_NONE, REQUEST_LIMIT_TIME, REQUEST_LIMIT_POSITION };
 
 struct request_record {
@@ -23,6 +24,7 @@ struct request_record {
 	uint32_t uid, gid;		     /* of the caller, as the kernel said */
 	char source[SOURCE_NAME_MAX + 1];    /* "" for verify: all sources */
 	char to[EXPORT_NAME_MAX + 1];	     /* restore only */
+	enum request_form form;		     /* of what is made: TO/ or TO.tar */
 	char from_file[BINLOG_NAME_MAX + 1]; /* "" for the first archived */
 	enum request_limit limit;
 	uint64_t limit_usec;

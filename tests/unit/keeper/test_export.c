@@ -3,6 +3,7 @@
 
 #include "unit/cmocka_prelude.h"
 #include "unit/keeper/keeper_fixture.h"
+#include "unit/keeper/tar_builder.h"
 
 #include "base/checked.h"
 #include "base/hex.h"
@@ -478,6 +479,136 @@ static void a_restore_that_was_renamed_gets_its_leaf_at_the_next_start(void **st
 	json_decref(leaf);
 }
 
+/* What the exporter does from RESULT to COMMITTED; the key is there in time. */
+static void exporter_tar(struct scene *scene)
+{
+	struct tar_builder tar = {0};
+	struct export_manifest manifest;
+	struct error err = {0};
+	char body[2048];
+	int size = make_body(scene, scene->segment.good_end, body, sizeof(body));
+
+	exporter_result(scene, scene->segment.good_end);
+	assert_int_equal(unlinkat(scene->directory_fd, MANIFEST_BODY_FILE, 0), 0);
+	exporter_receive(scene, MESSAGE_EXPORT_MANIFEST);
+	assert_int_equal(faccessat(scene->directory_fd, MANIFEST_KEY_FILE, R_OK, 0), 0);
+	assert_ok(export_manifest_decode(&scene->message, &manifest, &err), &err);
+	tar_builder_add(&tar, "r1/" FILE_NAME, "binlog", 6);
+	tar_builder_add(&tar, "r1/" MANIFEST_BODY_FILE, body, (size_t)size);
+	tar_builder_add(&tar, "r1/" MANIFEST_SIGNATURE_FILE, manifest.signature,
+			manifest.signature_size);
+	tar_builder_end(&tar);
+	write_file(scene, MANIFEST_TAR_FILE, tar.bytes, tar.size);
+}
+
+#define RESTORE_TAR "{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r1\",\"form\":\"tar\"}"
+
+static void a_tar_becomes_a_file_of_the_share(void **state)
+{
+	struct scene *scene = *state;
+	struct export_begin begin;
+	struct stat status;
+	struct error err = {0};
+	char path[300];
+	json_t *answer;
+
+	request(scene, RESTORE_TAR);
+	begin = exporter_accept(scene);
+	assert_int_equal(begin.form, EXPORT_TAR);
+	assert_string_equal(begin.to, "r1");
+	exporter_read(scene);
+	exporter_done(scene, 0, "");
+	exporter_tar(scene);
+	assert_true(share_has(scene, "r1.tar.partial/" MANIFEST_TAR_FILE));
+	assert_int_equal(share_count(scene), 1);
+	/* The same file by its whole name. */
+	assert_refused(scene, "{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r1.tar\"}", "9",
+		       "is restoring to 'r1.tar' now");
+	assert_ok(export_committed_send(scene->fd, &err), &err);
+	assert_true(fixture_run_until(scene->fixture, 10, has_no_request, scene->fixture));
+	assert_int_equal(share_count(scene), 1);
+	snprintf(path, sizeof(path), "%s/r1.tar", scene->share);
+	assert_int_equal(lstat(path, &status), 0);
+	assert_true(S_ISREG(status.st_mode));
+	answer = report(scene);
+	assert_string_equal(text_of(answer, "state"), "done");
+	assert_string_equal(text_of(answer, "name"), "r1.tar");
+	json_decref(answer);
+	assert_refused(scene, RESTORE_TAR, "9", "is there already");
+}
+
+static void a_tar_that_is_no_file_gets_no_name(void **state)
+{
+	struct scene *scene = *state;
+	struct error err = {0};
+
+	request(scene, RESTORE_TAR);
+	exporter_accept(scene);
+	exporter_read(scene);
+	exporter_done(scene, 0, "");
+	exporter_tar(scene);
+	assert_int_equal(unlinkat(scene->directory_fd, MANIFEST_TAR_FILE, 0), 0);
+	assert_int_equal(symlinkat("/etc/passwd", scene->directory_fd, MANIFEST_TAR_FILE), 0);
+	assert_ok(export_committed_send(scene->fd, &err), &err);
+	assert_ended(scene, "3", "is no file");
+	assert_int_equal(share_count(scene), 0);
+}
+
+static void an_exporter_that_dies_inside_a_tar_leaves_nothing(void **state)
+{
+	struct scene *scene = *state;
+
+	request(scene, RESTORE_TAR);
+	exporter_accept(scene);
+	exporter_read(scene);
+	write_file(scene, FILE_NAME, "half", 4);
+	write_file(scene, MANIFEST_TAR_FILE, "half", 4);
+	close(scene->fd);
+	scene->fd = -1;
+	assert_ended(scene, "5", "binvault-export ended before its work was done");
+	assert_int_equal(share_count(scene), 0);
+}
+
+/* A crash behind the rename: once the file is ours, once it is somebody else's. */
+static void a_tar_that_was_renamed_gets_its_leaf_at_the_next_start(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int ours = 1; ours >= 0; ours--) {
+		json_t *leaf = NULL;
+		char from[300], to[300];
+		struct error err = {0};
+
+		request(scene, RESTORE_TAR);
+		exporter_accept(scene);
+		exporter_read(scene);
+		exporter_done(scene, 0, "");
+		exporter_tar(scene);
+		snprintf(from, sizeof(from), "%s/r1.tar.partial/" MANIFEST_TAR_FILE, scene->share);
+		snprintf(to, sizeof(to), "%s/r1.tar", scene->share);
+		assert_int_equal(rename(from, to), 0);
+		if (!ours)
+			assert_int_equal(truncate(to, 4 * 512), 0);
+		fixture_puller_leave(scene->fixture);
+		fixture_stop(scene->fixture);
+		fixture_start(scene->fixture);
+		assert_int_equal(share_count(scene), 1);
+		assert_true(share_has(scene, "r1.tar"));
+		assert_true(has_no_request(scene->fixture));
+		assert_ok(store_leaves(scene->fixture->keeper->store, find_exported, &leaf, &err),
+			  &err);
+		assert_non_null(leaf);
+		assert_int_equal(strcmp(text_of(leaf, "request"), scene->id) == 0, ours);
+		json_decref(leaf);
+		assert_int_equal(unlink(to), 0);
+		if (!ours)
+			break;
+		fixture_attach(scene->fixture);
+		close(scene->fd);
+		close(scene->directory_fd);
+	}
+}
+
 static void a_request_that_is_wrong_is_refused_before_it_is_a_leaf(void **state)
 {
 	static const struct {
@@ -499,6 +630,8 @@ static void a_request_that_is_wrong_is_refused_before_it_is_a_leaf(void **state)
 		 "2", "until_position"},
 		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"reason\":\"\\u00e4\"}",
 		 "2", "printable ASCII"},
+		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"form\":\"zip\"}", "2",
+		 "'files' or 'tar'"},
 		{"{\"verb\":\"restore\",\"source\":7,\"to\":\"r\"}", "2", "'source' must be text"},
 	};
 	struct scene *scene = *state;
@@ -531,6 +664,10 @@ int main(void)
 		SCENE_TEST(a_segment_whose_file_is_gone_is_a_defect),
 		SCENE_TEST(what_a_crash_left_is_removed_at_the_next_start),
 		SCENE_TEST(a_restore_that_was_renamed_gets_its_leaf_at_the_next_start),
+		SCENE_TEST(a_tar_becomes_a_file_of_the_share),
+		SCENE_TEST(a_tar_that_is_no_file_gets_no_name),
+		SCENE_TEST(an_exporter_that_dies_inside_a_tar_leaves_nothing),
+		SCENE_TEST(a_tar_that_was_renamed_gets_its_leaf_at_the_next_start),
 		SCENE_TEST(a_request_that_is_wrong_is_refused_before_it_is_a_leaf),
 		SCENE_TEST(a_file_that_is_not_archived_fails_with_what_is),
 	};

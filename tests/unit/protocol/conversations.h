@@ -184,6 +184,7 @@ COUNT_UP(m->root, 2);
 m->signature_size = 71;
 count_up(m->signature, 71, 3);
 END FILL(export_begin, export_begin) m->kind = EXPORT_RESTORE;
+m->form = EXPORT_TAR;
 m->limit = EXPORT_LIMIT_POSITION;
 COUNT_UP(m->limit_usec, 1);
 TEXT(m->limit_file, "mariadb-bin.000412");
@@ -191,6 +192,7 @@ COUNT_UP(m->limit_position, 2);
 COUNT_UP(m->segment_count, 3);
 COUNT_UP(m->byte_count, 4);
 TEXT(m->source, "orders");
+TEXT(m->to, "INC-4711");
 TEXT(m->request, "R-7F3A");
 TEXT(m->archive, "6f1c");
 TEXT(m->worm, "required");
@@ -279,7 +281,8 @@ static const struct conversation conversations[] = {
 	 {F(export_begin, kind), F(export_begin, limit), F(export_begin, limit_usec),
 	  F(export_begin, limit_file), F(export_begin, limit_position),
 	  F(export_begin, segment_count), F(export_begin, byte_count), F(export_begin, source),
-	  F(export_begin, request), F(export_begin, archive), F(export_begin, worm)}},
+	  F(export_begin, form), F(export_begin, to), F(export_begin, request),
+	  F(export_begin, archive), F(export_begin, worm)}},
 	{ROW(export_segment, export_segment, MESSAGE_EXPORT_SEGMENT, 1),
 	 {F(export_segment, header), F(export_segment, key), F(export_segment, file_hash),
 	  F(export_segment, file_size), F(export_segment, start_position),

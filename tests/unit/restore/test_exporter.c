@@ -329,10 +329,77 @@ static void a_message_out_of_turn_is_refused(void **state)
 	assert_fails(scene_end(scene, &err), &err, ERROR_DEFECT, "EXPORT_BEGIN");
 }
 
+/* What `tar` makes of an entry, equal to @bytes. */
+static void assert_in_tar(const struct scene *scene, const char *name, const uint8_t *bytes,
+			  size_t size)
+{
+	char command[256];
+	uint8_t *content = malloc(size + 1);
+	FILE *pipe;
+
+	snprintf(command, sizeof(command), "tar -xOf %s/" MANIFEST_TAR_FILE " r1/%s",
+		 scene->place.path, name);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(fread(content, 1, size + 1, pipe), size);
+	assert_int_equal(pclose(pipe), 0);
+	assert_memory_equal(content, bytes, size);
+	free(content);
+}
+
+static void a_tar_holds_what_the_directory_would(void **state)
+{
+	struct scene *scene = scene_new();
+	struct export_begin begin = begin_of(EXPORT_RESTORE);
+	const struct sealed_options options[] = {{NAME, 0, scene->binlog.count, 3, true, 1},
+						 {NEXT_NAME, 0, 40, 1, false, 2}};
+	struct export_manifest manifest = {.signature_size = 3, .signature = "sig"};
+	struct export_result result;
+	struct error err = {0};
+	const void *body;
+	size_t size, cut = scene->binlog.starts[7];
+	int fd;
+
+	(void)state;
+	begin.form = EXPORT_TAR;
+	memcpy(begin.to, "r1", 3);
+	begin.limit = EXPORT_LIMIT_POSITION;
+	memcpy(begin.limit_file, NEXT_NAME, sizeof(NEXT_NAME));
+	begin.limit_position = cut;
+	send_begin(scene, &begin);
+	for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+		struct sealed sealed = sealed_new(&scene->binlog, &options[i]);
+
+		send_sealed(scene, &sealed);
+		assert_int_equal(receive_done(scene).code, 0);
+		sealed_release(&sealed);
+	}
+	result = finish(scene);
+	assert_int_equal(result.file_count, 2);
+	assert_int_equal(result.byte_count, scene->binlog.file.size + cut);
+	fd = message_take_fd(&scene->message, 0);
+	assert_ok(channel_body_map(fd, MANIFEST_BODY_SIZE_MAX, &body, &size, &err), &err);
+	close(fd);
+	assert_ok(output_small(scene->place.fd, MANIFEST_KEY_FILE, "pem", 3, &err), &err);
+	assert_ok(export_manifest_send(scene->fd, &manifest, &err), &err);
+	receive(scene);
+	assert_ok(message_expect_empty(&scene->message, MESSAGE_EXPORT_COMMITTED, &err), &err);
+	assert_in_tar(scene, NAME, scene->binlog.file.bytes, scene->binlog.file.size);
+	assert_in_tar(scene, NEXT_NAME, scene->binlog.file.bytes, cut);
+	assert_in_tar(scene, MANIFEST_BODY_FILE, body, size);
+	assert_in_tar(scene, MANIFEST_KEY_FILE, (const uint8_t *)"pem", 3);
+	assert_in_tar(scene, MANIFEST_SIGNATURE_FILE, (const uint8_t *)"sig", 3);
+	munmap((void *)(uintptr_t)body, size);
+	/* Nothing stands beside it. */
+	assert_int_equal(place_empty(&scene->place), 1);
+	assert_ok(scene_end(scene, &err), &err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restore_goes_from_hello_to_committed),
+		cmocka_unit_test(a_tar_holds_what_the_directory_would),
 		cmocka_unit_test(a_defect_ends_a_restore_with_its_sentence),
 		cmocka_unit_test(a_verification_reports_every_defect_and_goes_on),
 		cmocka_unit_test(a_limit_that_was_reached_wants_no_more),

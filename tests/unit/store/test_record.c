@@ -443,9 +443,34 @@ static void a_period_with_a_wrong_month_or_a_short_wrap_is_refused(void **state)
 	secret_release(&bound.key);
 }
 
+/* Archives have requests of before there was a choice. */
+static void a_request_without_a_form_is_for_files(void **state)
+{
+	json_t *object = sample("request"), *copy;
+	struct request_record record;
+	struct error err = {0};
+
+	(void)state;
+	assert_null(json_object_get(object, "form"));
+	assert_ok(request_record_decode(object, &record, &err), &err);
+	assert_int_equal(record.form, REQUEST_FILES);
+	record.form = REQUEST_TAR;
+	copy = request_record_encode(&record);
+	assert_string_equal(json_string_value(json_object_get(copy, "form")), "tar");
+	record.form = REQUEST_FILES;
+	assert_ok(request_record_decode(copy, &record, &err), &err);
+	assert_int_equal(record.form, REQUEST_TAR);
+	json_object_set_new(copy, "form", json_string("zip"));
+	assert_fails(request_record_decode(copy, &record, &err), &err, ERROR_DEFECT,
+		     "not known to this version");
+	json_decref(object);
+	json_decref(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_without_a_form_is_for_files),
 		cmocka_unit_test(every_record_comes_back_as_it_was),
 		cmocka_unit_test(a_record_that_lacks_a_field_or_has_another_kind_is_refused),
 		cmocka_unit_test(a_wrong_value_is_refused_with_a_sentence),
