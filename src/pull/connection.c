@@ -129,8 +129,11 @@ static int connect_error(struct connection *connection, const struct config_sour
 			"its log",
 			server, number, text);
 	default:
-		return error_set(err, ERROR_UNAVAILABLE, "connecting to %s failed (%u): %s", server,
-				 number, text);
+		return error_set(
+			err, ERROR_UNAVAILABLE,
+			"connecting to %s failed (%u): %s. It is tried again; do: see that "
+			"the server runs and that this host can reach it",
+			server, number, text);
 	}
 }
 

@@ -44,18 +44,25 @@ static int check_grants(struct connection *connection, const struct config_sourc
 {
 	const char *monitor = flavour == FLAVOUR_MARIADB ? "BINLOG MONITOR" : "REPLICATION CLIENT";
 	struct grants grants = {0};
+	char account[512];
 	int r = connection_rows(connection, "SHOW GRANTS", add_grants, &grants, err);
 
 	if (r < 0)
 		return r;
-	if (!grants.replicate || !grants.monitor)
-		return error_set(
-			err, ERROR_REFUSED,
-			"account '%s' lacks %s; do on the server: GRANT REPLICATION SLAVE, "
-			"%s ON *.* TO '%s'@…",
-			source->user, !grants.replicate ? "REPLICATION SLAVE" : monitor, monitor,
-			source->user);
-	return 0;
+	if (grants.replicate && grants.monitor)
+		return 0;
+	/* The account as the server found it, so that the statement can be pasted. */
+	r = value(connection,
+		  "SELECT CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', "
+		  "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
+		  account, sizeof(account), err);
+	if (r < 0)
+		return r;
+	return error_set(err, ERROR_REFUSED,
+			 "account '%s' lacks %s; do on the server: GRANT REPLICATION SLAVE, "
+			 "%s ON *.* TO %s",
+			 source->user, !grants.replicate ? "REPLICATION SLAVE" : monitor, monitor,
+			 account);
 }
 
 static int check_settings(struct connection *connection, const struct config_source *source,

@@ -111,11 +111,25 @@ class ServerTest(FailureTest):
         self.restart()
         self.prove(self.stage, "certificates")
 
+    def test_a_client_certificate_that_has_ended_is_thought_of(self):
+        """Only the server's log says why; the sentence points there."""
+        vault, authority = self.stage.vault, self.stage.authority
+        right, authority.client = authority.client, authority.expired_client()
+        vault.write_configuration()
+        authority.client.key.chmod(0o644)
+        self.restart()
+        self.wait_sentence(self.stage, "tls-certificate", "log", state=("waiting", "refused"))
+        authority.client = right
+        vault.write_configuration()
+        self.restart()
+        self.prove(self.stage, "client")
+
     def test_an_account_that_may_not_is_told_what_it_lacks(self):
         server, vault = self.stage.server, self.stage.vault
         server.create_archive_user(grants=())
         self.restart()
-        self.wait_sentence(self.stage, "REPLICATION SLAVE", "GRANT", state=("waiting", "refused"))
+        self.wait_sentence(self.stage, "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO "
+                           "'binvault'@'%'", state=("waiting", "refused"))
         self.assert_attention(self.stage)
         server.create_archive_user()
         right = vault.credential.read_text()
