@@ -29,6 +29,7 @@ struct signer {
 	struct tree tree;
 	/* Faults. */
 	atomic_bool lose_signature; /* store, and end the connection before the answer */
+	atomic_bool lose_memory;    /* store nothing then */
 	const char *refusal;	    /* the answer to HELLO, NULL: none */
 	atomic_bool forget;	    /* answer LAST_SIGNED as if the state file were gone */
 	atomic_int sign_count, unwrap_count;
@@ -129,6 +130,8 @@ static inline int signer_checkpoint(struct signer *signer, int fd, const struct 
 		tree_append(&signer->tree, &request.leaves[i]);
 	if (signer->lose_signature) {
 		signer->lose_signature = false;
+		if (signer->lose_memory)
+			signer->tree = (struct tree){0};
 		return error_set(err, ERROR_CLOSED, "killed");
 	}
 	answer.size = signer->tree.size;
