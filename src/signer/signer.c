@@ -39,7 +39,9 @@ static int open_state(struct signer *signer, struct error *err)
 
 	if (r == ERROR_NOT_FOUND)
 		return error_set(err, ERROR_USAGE,
-				 "[hsm] state '%s' does not exist; binvault init makes it", path);
+				 "[hsm] state '%s' does not exist; binvault init makes it, and if "
+				 "it was lost, binvault init --accept-state",
+				 path);
 	if (r < 0)
 		return error_prefix(err, "[hsm] state");
 	if (fstat(signer->state_fd, &status) < 0)
