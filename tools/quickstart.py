@@ -328,14 +328,15 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/quickstart")
     parser.add_argument("--keep", metavar="DIR", help="work below DIR and keep everything")
     parser.add_argument("--seed", type=int, default=1, help="of the traffic (default 1)")
+    arguments = parser.parse_args()
     try:
-        run(parser.parse_args())
+        run(arguments)
     except (RuntimeError, TimeoutError) as reason:
         print(f"quickstart: {reason}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C, or a signal that ends the scratch
         print("quickstart: interrupted; everything is ended", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(getattr(end, "code", 130))
 
 
 if __name__ == "__main__":
