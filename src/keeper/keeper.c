@@ -16,6 +16,8 @@
 #include "keeper/signing.h"
 #include "keeper/source.h"
 
+#define SPACE_EVERY_USEC (10 * USEC_PER_SEC)
+
 /* --- alarms ---------------------------------------------------------------------------------- */
 
 static struct keeper_alarm *alarm_find(struct keeper *keeper, const char *name)
@@ -199,6 +201,17 @@ static int connect_hsm(struct keeper *keeper, struct error *err)
 	return r < 0 ? r : hsm_client_new(keeper->loop, &options, &keeper->hsm, err);
 }
 
+/* A volume that fills is told of before the next segment is due. */
+static void watch_space(void *context)
+{
+	struct keeper *keeper = context;
+	struct error err;
+
+	if (opening_check_space(keeper, &err) < 0 && err.code != ERROR_NO_SPACE)
+		log_warning("space.unknown", "reason", LOG_TEXT(err.message), LOG_END);
+	loop_timer_set(keeper->loop, &keeper->space_timer, SPACE_EVERY_USEC, watch_space, keeper);
+}
+
 /* --- beginning and end ----------------------------------------------------------------------- */
 
 int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper, struct error *err)
@@ -238,6 +251,8 @@ void keeper_free(struct keeper *keeper)
 		loop_end_jobs(keeper->loop);
 	if (keeper->loop)
 		loop_timer_clear(keeper->loop, &keeper->ending_timer);
+	if (keeper->loop)
+		loop_timer_clear(keeper->loop, &keeper->space_timer);
 	operator_free(keeper->operator);
 	export_queue_free(keeper->exports);
 	for (size_t i = 0; i < keeper->source_count; i++)
@@ -270,6 +285,7 @@ int keeper_start(struct keeper *keeper, struct error *err)
 		r = operator_start(keeper->operator, err);
 	if (r < 0)
 		return r;
+	watch_space(keeper);
 	log_info("keeper.started", "archive", LOG_TEXT(store_origin(keeper->store)), "leaves",
 		 LOG_NUMBER(store_tree(keeper->store)->size), LOG_END);
 	return 0;

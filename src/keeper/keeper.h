@@ -60,7 +60,7 @@ struct keeper {
 
 	bool ending; /* keeper_stop() */
 	uint64_t ending_usec;
-	struct loop_timer ending_timer;
+	struct loop_timer ending_timer, space_timer;
 	bool failed; /* the loop was stopped because of @failure */
 	struct error failure;
 };

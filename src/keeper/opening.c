@@ -31,7 +31,7 @@ static uint64_t space_needed(const struct keeper *keeper)
 	return needed;
 }
 
-static int check_space(struct keeper *keeper, struct error *err)
+int opening_check_space(struct keeper *keeper, struct error *err)
 {
 	char free_text[SIZE_TEXT_SIZE], needed_text[SIZE_TEXT_SIZE], reserve_text[SIZE_TEXT_SIZE];
 	uint64_t free_size, needed = space_needed(keeper), reserve = keeper->config->reserve;
@@ -49,7 +49,7 @@ static int check_space(struct keeper *keeper, struct error *err)
 	error_set(err, ERROR_NO_SPACE,
 		  "volume full: no space for a segment: '%s' has %s free, open segments may take "
 		  "%s of it and %s is the "
-		  "reserve: nothing more is pulled until there is room. Do: make the volume larger",
+		  "reserve: no other is opened until there is room. Do: make the volume larger",
 		  store_volume_path(keeper->store, 0), free_text, needed_text, reserve_text);
 	keeper_alarm_raise(keeper, "volume full", err->message);
 	return err->code;
@@ -141,7 +141,7 @@ int opening_open(struct source *source, const struct open_segment *request,
 	int r = check_request(source, err);
 
 	if (r == 0)
-		r = check_space(keeper, err);
+		r = opening_check_space(keeper, err);
 	if (r == 0)
 		r = periods_current(keeper->periods, source->config->name,
 				    source->config->retention, &period, &key, err);

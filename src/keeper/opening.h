@@ -1,5 +1,5 @@
 /*
- * The order "Open" of durability.md: period → file and header, protected → segment-opened leaf →
+ * The order "Open" of DURABILITY.md: period → file and header, protected → segment-opened leaf →
  * descriptor and key to the puller; and what it left behind when a crash came between.
  *
  * Owns: nothing between calls. Threads: the loop's.
@@ -17,6 +17,10 @@
 int opening_open(struct source *source, const struct open_segment *request,
 		 struct segment_files *ret_files, struct segment_opened *ret_opened,
 		 struct sealing **ret_sealing, struct error *err) MUST_CHECK;
+
+/* Is there room for one more segment, and the reserve? ERROR_NO_SPACE and the alarm "volume full"
+ * while there is not. */
+int opening_check_space(struct keeper *keeper, struct error *err) MUST_CHECK;
 
 /*
  * Before the sources exist: files below segments/ that are no longer than a header and that no leaf

@@ -164,6 +164,15 @@ static void a_volume_without_room_gives_no_segment(void **state)
 	assert_null(fixture_alarm(fixture, "volume full"));
 }
 
+static void a_volume_without_room_is_told_of_before_anybody_asks(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->config->reserve = UINT64_C(60) << 40;
+	fixture_start(fixture);
+	assert_non_null(fixture_alarm(fixture, "volume full"));
+}
+
 static void a_second_puller_of_a_source_is_turned_away(void **state)
 {
 	struct fixture *fixture = *state;
@@ -266,6 +275,7 @@ int main(void)
 		TEST(a_lost_hsm_state_is_named_and_ingest_goes_on),
 		TEST(a_planted_period_is_found_when_it_is_unwrapped),
 		TEST(a_volume_without_room_gives_no_segment),
+		TEST(a_volume_without_room_is_told_of_before_anybody_asks),
 		TEST(a_second_puller_of_a_source_is_turned_away),
 		TEST(progress_beyond_what_the_file_can_hold_ends_the_conversation),
 		TEST(bytes_that_were_durable_and_are_not_sealed_raise_an_alarm),
