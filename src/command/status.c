@@ -74,9 +74,11 @@ static void print_head(const json_t *status)
 	else if (bad > 0)
 		snprintf(state, sizeof(state), "ATTENTION: %zu of %zu sources not covered", bad,
 			 json_array_size(sources));
-	else
+	else if (alarm_count > 0)
 		snprintf(state, sizeof(state), "ATTENTION: %zu alarm%s", alarm_count,
 			 alarm_count == 1 ? "" : "s");
+	else /* for some seconds, until that is an alarm */
+		snprintf(state, sizeof(state), "ATTENTION: the HSM is away");
 	time_format(number_of(status, "now"), now);
 	printf("%s  %s    archive %s · WORM %s · isolation %s · %.10s %.8sZ\n",
 	       text_of(status, "name"), state, text_of(status, "archive"), text_of(status, "worm"),
@@ -286,9 +288,12 @@ static void print_ledger(const json_t *status)
 	{
 		const json_t *covered = json_object_get(source, "covered");
 
-		printf("%s  sealed until %s:%" PRIu64 ", %" PRIu64 " segments not sealed\n",
-		       text_of(source, "name"), or_dash(text_of(covered, "file")),
-		       number_of(covered, "position"), number_of(source, "unsealed"));
+		if (text_of(covered, "file")[0])
+			printf("%s  sealed until %s:%" PRIu64, text_of(source, "name"),
+			       text_of(covered, "file"), number_of(covered, "position"));
+		else
+			printf("%s  nothing sealed yet", text_of(source, "name"));
+		printf(", not sealed: %" PRIu64 "\n", number_of(source, "unsealed"));
 	}
 	printf("last checkpoint: size %" PRIu64 ", %" PRIu64 " leaves unsigned\n",
 	       number_of(keys, "checkpoint_size"), number_of(keys, "unsigned"));
@@ -298,10 +303,14 @@ static int not_running(struct command_context *context, struct error *err)
 {
 	CLEANUP(json_decrefp)
 	json_t *status = json_object();
-	struct error ignored;
+	struct error reason;
+	int r = from_ledger(context, status, &reason);
 
+	if (r == ERROR_NOT_FOUND)
+		return error_set(err, ERROR_UNAVAILABLE, "the keeper is not running: %s",
+				 reason.message);
 	/* The reason why the keeper does not answer is the error; what else is known is extra. */
-	if (from_ledger(context, status, &ignored) < 0)
+	if (r < 0)
 		return err->code;
 	if (context->output == COMMAND_OUTPUT_JSON)
 		print_json(status);

@@ -63,34 +63,42 @@ static uint64_t rate(const struct verify_result *result)
 	return result->byte_count / (msec ? msec : 1) * 1000;
 }
 
+/* "1 defect", "2 defects" */
+static void print_count(const char *before, uint64_t count, const char *noun)
+{
+	printf("%s%" PRIu64 " %s%s", before, count, noun, count == 1 ? "" : "s");
+}
+
 static void print_text(const struct verify_result *result)
 {
 	char size[SIZE_TEXT_SIZE], speed[SIZE_TEXT_SIZE];
 
 	size_format(result->byte_count, size);
 	size_format(rate(result), speed);
-	printf("segments %" PRIu64 " · %s · %s/s · %.1f s      ledger %" PRIu64 " leaves, %" PRIu64
-	       " checkpoints\n",
-	       result->segment_count, size, speed, (double)result->duration_usec / 1e6,
-	       result->leaf_count, result->checkpoint_count);
-	printf("signed   %" PRIu64 " leaves; %" PRIu64
-	       " came after the last checkpoint and are not evident yet\n",
-	       result->signed_count, result->unsigned_count);
+	printf("segments %" PRIu64 " · %s · %s/s · %.1f s", result->segment_count, size, speed,
+	       (double)result->duration_usec / 1e6);
+	printf("      ledger %" PRIu64 " leaves", result->leaf_count);
+	print_count(", ", result->checkpoint_count, "checkpoint");
+	printf("\nsigned   %" PRIu64 " of them", result->signed_count);
+	if (result->unsigned_count)
+		printf("; a change of the last %" PRIu64 " would not be seen before they are",
+		       result->unsigned_count);
 	if (result->open_count)
-		printf("open     %" PRIu64 " segments are being written or wait for the HSM: only "
-		       "their headers were checked\n",
+		printf("\nopen     %" PRIu64 " not sealed yet: only the header was checked",
 		       result->open_count);
-	if (result->orphan_count || result->void_count)
-		printf("left     %" PRIu64 " orphans, %" PRIu64
-		       " void leaves: what crashes left, named in the ledger\n",
-		       result->orphan_count, result->void_count);
+	if (result->orphan_count || result->void_count) {
+		print_count("\nleft     ", result->orphan_count, "orphan");
+		printf(", %" PRIu64 " void: what crashes left, named in the ledger",
+		       result->void_count);
+	}
 	if (result->unprotected_count)
-		printf("copy     %" PRIu64 " files and directories have no flag here\n",
+		printf("\ncopy     %" PRIu64 " files and directories have no flag here",
 		       result->unprotected_count);
 	if (result->defect_count)
-		printf("%" PRIu64 " defects\n", result->defect_count);
+		print_count("\n", result->defect_count, "defect");
 	else
-		printf("no defect\n");
+		printf("\nno defect");
+	putchar('\n');
 }
 
 static void print_json(const struct verify_result *result, json_t *defects)

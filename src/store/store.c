@@ -264,7 +264,8 @@ int store_adopt(const struct store *store, int fd, mode_t mode, enum file_protec
 	return file_protect(fd, protection, err);
 }
 
-static int check_flag(int fd, const char *what, enum file_protection wanted, struct error *err)
+static int check_flag(const struct store_volume *volume, int fd, const char *what,
+		      enum file_protection wanted, struct error *err)
 {
 	enum file_protection found;
 	int r = file_protection(fd, &found, err);
@@ -273,9 +274,11 @@ static int check_flag(int fd, const char *what, enum file_protection wanted, str
 		return r;
 	if (found != wanted)
 		return error_set(err, ERROR_DEFECT,
-				 "'%s' has lost its flag (%s): somebody with CAP_LINUX_IMMUTABLE "
-				 "cleared it; find out who, then set it again with chattr",
-				 what, wanted == FILE_PROTECTION_APPEND ? "+a" : "+i");
+				 "'%s' has lost its flag: somebody with CAP_LINUX_IMMUTABLE "
+				 "cleared it. Do: find out who, binvault verify, then chattr %s "
+				 "%s/%s",
+				 what, wanted == FILE_PROTECTION_APPEND ? "+a" : "+i", volume->path,
+				 what);
 	return 0;
 }
 
@@ -295,13 +298,14 @@ static int check_worm(const struct store *store, struct error *err)
 		segments_fd = directory_open(volume->root_fd, SEGMENTS_DIRECTORY, err);
 		if (segments_fd < 0)
 			return segments_fd;
-		r = check_flag(volume->identity_fd, IDENTITY_FILE, FILE_PROTECTION_IMMUTABLE, err);
+		r = check_flag(volume, volume->identity_fd, IDENTITY_FILE,
+			       FILE_PROTECTION_IMMUTABLE, err);
 		if (r == 0)
-			r = check_flag(volume->ledger_fd, LEDGER_DIRECTORY, FILE_PROTECTION_APPEND,
-				       err);
+			r = check_flag(volume, volume->ledger_fd, LEDGER_DIRECTORY,
+				       FILE_PROTECTION_APPEND, err);
 		if (r == 0)
-			r = check_flag(segments_fd, SEGMENTS_DIRECTORY, FILE_PROTECTION_APPEND,
-				       err);
+			r = check_flag(volume, segments_fd, SEGMENTS_DIRECTORY,
+				       FILE_PROTECTION_APPEND, err);
 		if (r < 0)
 			return error_prefix(err, "'%s'", volume->path);
 	}

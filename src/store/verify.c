@@ -255,7 +255,9 @@ static int open_volume(struct audit_volume *volume, struct error *err)
 	volume->root_fd = r;
 	r = identity_read(volume->root_fd, &volume->identity, err);
 	if (r == ERROR_NOT_FOUND)
-		return error_set(err, ERROR_NOT_FOUND, "'%s' holds no archive (no %s)",
+		return error_set(err, ERROR_NOT_FOUND,
+				 "'%s' holds no archive (no %s): is the volume "
+				 "mounted? Else run: binvault init",
 				 volume->path, IDENTITY_FILE);
 	/* Not even readable as one: a defect to report, and nothing more can be said. */
 	if (r == ERROR_DEFECT) {
