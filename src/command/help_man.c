@@ -64,8 +64,8 @@ static void put_config(FILE *out)
 	const char *section = "";
 
 	fputs(".SH CONFIGURATION\nAn INI file; a comment begins with ';', a list may go on in "
-	      "indented "
-	      "lines. The section [defaults] takes every key of [source NAME] but servers and "
+	      "indented lines. Sizes are written as 256M (IEC units), durations as 100ms, 15m or "
+	      "2555d. The section [defaults] takes every key of [source NAME] but servers and "
 	      "server\\-id, for all sources.\n",
 	      out);
 	for (size_t i = 0; (option = config_option_at(i)); i++) {
@@ -89,6 +89,48 @@ static void put_config(FILE *out)
 	}
 }
 
+static void put_exit_status(FILE *out)
+{
+	fputs(".SH EXIT STATUS\n"
+	      ".TP\n0\nok.\n.TP\n1\nfailed.\n.TP\n2\nusage or configuration.\n"
+	      ".TP\n3\nevidence incomplete: a defect, a gap in the range, expired.\n"
+	      ".TP\n4\nnot permitted, held, awaiting approval.\n"
+	      ".TP\n5\nunavailable (HSM, server, share): retry later.\n"
+	      ".TP\n6\nattention: it worked, and some state is not normal.\n",
+	      out);
+}
+
+static void put_files(FILE *out)
+{
+	fputs(".SH FILES\n.TP\n" CONFIG_PATH_DEFAULT "\nthe configuration.\n"
+	      ".TP\n\\fIvolume\\fR/archive.id, segments/, ledger/\nthe archive: its identity, "
+	      "the encrypted segments by source and month, and the leaves and checkpoints. All of "
+	      "it is readable for the group binvault\\-audit.\n"
+	      ".TP\n\\fIstate\\fR\nwhat the HSM service remembers; to be backed up.\n"
+	      ".TP\n\\fIpath\\fR of [export]\none directory for each restore, readable for the "
+	      "group binvault\\-export.\n"
+	      ".TP\n\\fIruntime\\fR\nsockets, while the vault runs.\n",
+	      out);
+}
+
+static void put_examples(FILE *out)
+{
+	fputs(".SH EXAMPLES\n"
+	      ".TP\n\\fBbinvault init && binvault run\\fR\nmake a vault, and start it.\n"
+	      ".TP\n\\fBbinvault status \\-\\-output json\\fR\nfor monitoring; see the exit "
+	      "status, too.\n"
+	      ".TP\n\\fBbinvault restore orders \\-\\-to INC\\-4711 \\-\\-from\\-file "
+	      "mariadb\\-bin.000398 \\-\\-until\\-position mariadb\\-bin.000412:71002311 "
+	      "\\-\\-reason INC\\-4711\\fR\nfrom the file where the backup ends, up to the "
+	      "accident.\n"
+	      ".TP\n\\fBbinvault restore orders \\-\\-to INC\\-4711 \\-\\-until "
+	      "2026\\-08\\-23T03:11:52Z\\fR\neverything before a time by the server's clock.\n"
+	      ".TP\n\\fBbinvault verify \\-\\-archive /mnt/copy\\fR\nwhat an auditor does, on a "
+	      "copy.\n"
+	      ".SH SEE ALSO\nmariadb\\-binlog(1), sha256sum(1), openssl\\-dgst(1)\n",
+	      out);
+}
+
 void help_man(FILE *out)
 {
 	fprintf(out,
@@ -105,12 +147,7 @@ void help_man(FILE *out)
 	fputs(".SH OPTIONS OF EVERY VERB\n", out);
 	put_options(out, command_global_options);
 	put_config(out);
-	fputs(".SH EXIT STATUS\n"
-	      ".TP\n0\nok.\n.TP\n1\nfailed.\n.TP\n2\nusage or configuration.\n"
-	      ".TP\n3\nevidence incomplete: a defect, a gap in the range, expired.\n"
-	      ".TP\n4\nnot permitted, held, awaiting approval.\n"
-	      ".TP\n5\nunavailable (HSM, server, share): retry later.\n"
-	      ".TP\n6\nattention: it worked, and some state is not normal.\n"
-	      ".SH FILES\n.TP\n" CONFIG_PATH_DEFAULT "\nthe configuration.\n",
-	      out);
+	put_exit_status(out);
+	put_files(out);
+	put_examples(out);
 }
