@@ -1,5 +1,5 @@
 /*
- * Segment files on the volumes, in the order "Open" of durability.md and with its protections.
+ * Segment files on the volumes, in the order "Open" of DURABILITY.md and with its protections.
  *
  * Owns: returned descriptors belong to the caller. Threads: with the store's.
  */

@@ -10,7 +10,7 @@
  * Durable: when store_append(), store_checkpoint_append() and store_segment_create() return 0, it
  * is durable on every volume. An error other than ERROR_NO_SPACE, ERROR_USAGE and ERROR_DEFECT of
  * an append is final: the store must be opened anew. Crash: store_open(STORE_WRITE) completes what
- * the table in durability.md says: torn ends get their void leaf; store_create() goes on where
+ * the table in DURABILITY.md says: torn ends get their void leaf; store_create() goes on where
  * another one stopped.
  */
 #pragma once
