@@ -293,7 +293,7 @@ static void print_ledger(const json_t *status)
 			       text_of(covered, "file"), number_of(covered, "position"));
 		else
 			printf("%s  nothing sealed yet", text_of(source, "name"));
-		printf(", not sealed: %" PRIu64 "\n", number_of(source, "unsealed"));
+		printf(", open or pending: %" PRIu64 "\n", number_of(source, "unsealed"));
 	}
 	printf("last checkpoint: size %" PRIu64 ", %" PRIu64 " leaves unsigned\n",
 	       number_of(keys, "checkpoint_size"), number_of(keys, "unsigned"));
