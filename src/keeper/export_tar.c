@@ -84,7 +84,7 @@ int export_tar_manifest(int fd, const char *top, uint8_t **ret_body, size_t *ret
 	CLEANUP(freep)
 	uint8_t *body = NULL;
 	uint8_t block[BLOCK_SIZE];
-	uint64_t size, count, offset, signature_size;
+	uint64_t size = 0, count = 0, offset = 0, signature_size = 0;
 	int r = file_size(fd, &size, err);
 
 	if (r < 0)
