@@ -23,7 +23,7 @@
 
 #define TOKEN_LABEL_SIZE      33 /* 32 bytes and a NUL */
 #define TOKEN_SERIAL_SIZE     17
-#define TOKEN_KEY_LABEL_SIZE  96 /* of a key's label, with its NUL */
+#define TOKEN_KEY_LABEL_SIZE  96   /* of a key's label, with its NUL */
 #define TOKEN_PUBLIC_DER_MAX  1152 /* RSA of 8192 bits takes 1062 */
 #define TOKEN_RSA_MODULUS_MAX 1024 /* bytes: RSA of 8192 bits */
 
