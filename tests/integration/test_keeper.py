@@ -83,7 +83,7 @@ class KeeperTest(unittest.TestCase):
             self.assertEqual(stage.vault.stop(), 0)
             status = stage.vault.run_verb("status")
             self.assertEqual(status.returncode, 5)
-            self.assertIn("0 segments not sealed", status.stdout)
+            self.assertIn("open or pending: 0", status.stdout)
             self.assertIn("0 leaves unsigned", status.stdout)
 
 
