@@ -16,6 +16,15 @@ struct tls_stream {
 		failed; /* found behind bytes that were returned first; told at the next read */
 };
 
+void tls_stream_inspect(void *ssl, struct tls_stream **ret_stream)
+{
+	struct tls_stream *stream = calloc(1, sizeof(*stream));
+
+	ASSERT(stream);
+	stream->ssl = ssl;
+	*ret_stream = stream;
+}
+
 int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct error *err)
 {
 	struct tls_stream *stream;
@@ -24,9 +33,7 @@ int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct err
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_set_errno(err, ERROR_FAILED, errno,
 				       "making the TLS socket non-blocking");
-	stream = calloc(1, sizeof(*stream));
-	ASSERT(stream);
-	stream->ssl = ssl;
+	tls_stream_inspect(ssl, &stream);
 	/* one system call brings many records instead of two calls for each */
 	SSL_set_read_ahead(stream->ssl, 1);
 	SSL_set_mode(stream->ssl,

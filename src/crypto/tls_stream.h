@@ -21,6 +21,9 @@ struct tls_stream;
 
 /* @ssl is an SSL *; @fd becomes non-blocking. */
 int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct error *err) MUST_CHECK;
+
+/* Only to ask about the session: the socket stays as it is, nothing may be read or written. */
+void tls_stream_inspect(void *ssl, struct tls_stream **ret_stream);
 void tls_stream_free(struct tls_stream *stream);
 DEFINE_CLEANUP(tls_stream_free, struct tls_stream *);
 

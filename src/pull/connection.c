@@ -18,14 +18,20 @@
 typedef unsigned char uchar;
 #include <ma_pvio.h>
 
+#include "base/units.h"
 #include "binlog/flavour.h"
+#include "io/clock.h"
 #include "pull/credential.h"
 
 /* Plugins that never send a password that TLS alone protects to anybody but the server itself. */
 #define ALLOWED_PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password"
 
-/* Before the dump only short answers are read; libmariadb's buffer must not grow with an event. */
-#define PACKET_SIZE_MAX (16ul << 20)
+/* Before the dump only short answers are read: what a server sends beyond is not for us. */
+#define PACKET_SIZE_MAX	    (1ul << 20)
+#define ANSWER_ROWS_MAX	    200000u
+#define ANSWER_TIMEOUT_USEC (3 * CONNECTION_TIMEOUT_SEC * USEC_PER_SEC)
+
+#define SERVER_TEXT_SIZE 512
 
 struct connection {
 	MYSQL *mysql;
@@ -39,6 +45,16 @@ void connection_free(struct connection *connection)
 	if (connection->mysql)
 		mysql_close(connection->mysql);
 	free(connection);
+}
+
+/* In place: it goes to logs and terminals. */
+static char *make_printable(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+	}
+	return text;
 }
 
 /*
@@ -96,9 +112,11 @@ static int connect_error(struct connection *connection, const struct config_sour
 			 struct error *err)
 {
 	unsigned int number = mysql_errno(connection->mysql);
-	const char *text = mysql_error(connection->mysql);
 	const char *server = connection->server;
+	char text[SERVER_TEXT_SIZE];
 
+	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
+	make_printable(text);
 	switch (number) {
 	case ER_ACCESS_DENIED_ERROR:
 	case ER_DBACCESS_DENIED_ERROR:
@@ -251,37 +269,91 @@ static int query_error(struct connection *connection, const char *statement, str
 	unsigned int number = mysql_errno(connection->mysql);
 	int code = number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? ERROR_UNAVAILABLE
 								    : ERROR_REFUSED;
+	char text[SERVER_TEXT_SIZE];
 
+	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
 	return error_set(err, code, "%s answered to '%s': %u %s", connection->server, statement,
-			 number, mysql_error(connection->mysql));
+			 number, make_printable(text));
+}
+
+static int check_answer(struct connection *connection, const char *statement, size_t row_count,
+			uint64_t begin_usec, struct error *err)
+{
+	if (row_count > ANSWER_ROWS_MAX)
+		return error_set(err, ERROR_UNAVAILABLE, "%s sent more than %u rows to '%s'",
+				 connection->server, ANSWER_ROWS_MAX, statement);
+	if (clock_monotonic_usec() > begin_usec + ANSWER_TIMEOUT_USEC)
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "%s needs more than %llu s to answer to '%s'", connection->server,
+				 (unsigned long long)(ANSWER_TIMEOUT_USEC / USEC_PER_SEC),
+				 statement);
+	return 0;
+}
+
+/* Row by row: an answer is never held whole, and one without an end is left. */
+static int read_rows(struct connection *connection, const char *statement, MYSQL_RES *result,
+		     connection_row *callback, void *context, struct error *err)
+{
+	uint64_t begin_usec = clock_monotonic_usec();
+	size_t row_count = 0;
+	MYSQL_ROW row;
+	int r = 0;
+
+	while (r >= 0 && (row = mysql_fetch_row(result))) {
+		r = check_answer(connection, statement, ++row_count, begin_usec, err);
+		if (r == 0)
+			r = callback(context, row[0] ? make_printable(row[0]) : "", err);
+	}
+	if (r >= 0 && mysql_errno(connection->mysql) != 0)
+		r = query_error(connection, statement, err);
+	/* The library would read the rest before it gives the result back. */
+	if (r < 0)
+		(void)shutdown(connection_fd(connection), SHUT_RDWR);
+	return r < 0 ? r : 0;
+}
+
+/* 1: each row of the answer went to @callback; 0: it has none. */
+static int query(struct connection *connection, const char *statement, connection_row *callback,
+		 void *context, struct error *err)
+{
+	MYSQL_RES *result;
+	int r;
+
+	if (mysql_query(connection->mysql, statement) != 0)
+		return query_error(connection, statement, err);
+	result = mysql_use_result(connection->mysql);
+	if (!result && mysql_errno(connection->mysql) != 0)
+		return query_error(connection, statement, err);
+	if (!result)
+		return 0;
+	r = read_rows(connection, statement, result, callback, context, err);
+	mysql_free_result(result);
+	return r < 0 ? r : 1;
+}
+
+static int ignore_row(void *context, const char *text, struct error *err)
+{
+	(void)context;
+	(void)text;
+	(void)err;
+	return 0;
 }
 
 int connection_execute(struct connection *connection, const char *statement, struct error *err)
 {
-	MYSQL_RES *result;
+	int r = query(connection, statement, ignore_row, NULL, err);
 
-	if (mysql_query(connection->mysql, statement) != 0)
-		return query_error(connection, statement, err);
-	result = mysql_store_result(connection->mysql);
-	mysql_free_result(result);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
 		    void *context, struct error *err)
 {
-	MYSQL_RES *result;
-	MYSQL_ROW row;
-	int r = 0;
+	int r = query(connection, statement, callback, context, err);
 
-	if (mysql_query(connection->mysql, statement) != 0)
-		return query_error(connection, statement, err);
-	result = mysql_store_result(connection->mysql);
-	if (!result)
-		return query_error(connection, statement, err);
-	while (r >= 0 && (row = mysql_fetch_row(result)))
-		r = callback(context, row[0] ? row[0] : "", err);
-	mysql_free_result(result);
+	if (r == 0)
+		return error_set(err, ERROR_UNAVAILABLE, "%s sent no rows to '%s'",
+				 connection->server, statement);
 	return r < 0 ? r : 0;
 }
 
@@ -318,6 +390,15 @@ int connection_value(struct connection *connection, const char *statement, char 
 		return error_set(err, ERROR_NOT_FOUND, "%s has no answer to '%s'",
 				 connection->server, statement);
 	return 0;
+}
+
+/*
+ * The socket must stay blocking: on one that is not, libmariadb 3.3 waits for an answer as many
+ * milliseconds as its time-out has seconds (ma_tls_read), too few for a server that is far away.
+ */
+void connection_inspect(struct connection *connection, struct tls_stream **ret_stream)
+{
+	tls_stream_inspect(connection->mysql->net.pvio->ctls->ssl, ret_stream);
 }
 
 int connection_tls(struct connection *connection, struct tls_stream **ret_stream, struct error *err)

@@ -45,12 +45,19 @@ int connection_execute(struct connection *connection, const char *statement,
 int connection_value(struct connection *connection, const char *statement, char *text,
 		     size_t text_size, struct error *err) MUST_CHECK;
 
-/* Each row's first column; a negative return ends it. */
+/*
+ * Each row's first column, printable ("?" for what is not); a negative return ends it. After an
+ * error the connection is of no more use. ERROR_UNAVAILABLE also if the answer is longer than any
+ * that we ask for; it is never held whole.
+ */
 typedef int connection_row(void *context, const char *text, struct error *err);
 int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
 		    void *context, struct error *err) MUST_CHECK;
 
-/* About the session: valid before and after the dump command. */
+/* About the session, while libmariadb still reads and writes. */
+void connection_inspect(struct connection *connection, struct tls_stream **ret_stream);
+
+/* To read the dump with, after connection_dump(). */
 int connection_tls(struct connection *connection, struct tls_stream **ret_stream,
 		   struct error *err) MUST_CHECK;
 

@@ -24,9 +24,8 @@ static int record_tls(struct connection *connection, json_t *object, struct erro
 	struct hash certificate, spki;
 	int r;
 
-	r = connection_tls(connection, &stream, err);
-	if (r == 0)
-		r = tls_stream_peer(stream, &certificate, &spki, err);
+	connection_inspect(connection, &stream);
+	r = tls_stream_peer(stream, &certificate, &spki, err);
 	if (r < 0)
 		return r;
 	json_put_string(object, "tls-version", tls_stream_version(stream));

@@ -149,9 +149,7 @@ static int read_identity(struct connection *connection, const struct config_sour
 		if (r < 0)
 			return r;
 	}
-	r = connection_tls(connection, &stream, err);
-	if (r < 0)
-		return r;
+	connection_inspect(connection, &stream);
 	return tls_stream_peer(stream, &certificate, &identity->spki, err);
 }
 
