@@ -104,6 +104,15 @@ uint64_t receiver_source_position(const struct receiver *receiver)
 
 /* --- what is not of the file ----------------------------------------------------------------- */
 
+static int ends_before_place(const struct receiver *receiver, struct error *err)
+{
+	return error_set(err, ERROR_REFUSED,
+			 "%s of the server ends before %" PRIu64 ", where an archived event "
+			 "stands: the server's binlog is not the one archived. Nothing is "
+			 "overwritten. Do: begin a new source for its new history",
+			 receiver->file, receiver->position);
+}
+
 /* The first one confirms what was asked for; a later one says that the file has ended. */
 static int take_fake_rotate(struct receiver *receiver, const struct packet_item *item,
 			    struct received *received, struct error *err)
@@ -130,10 +139,7 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 		return error_set(err, ERROR_DEFECT, "the server sends no event of %s",
 				 receiver->file);
 	if (receiver->await != AWAIT_EVENT)
-		return error_set(err, ERROR_REFUSED,
-				 "%s of the server ends before %" PRIu64 ", where an archived "
-				 "event stands: the server's binlog is not the one archived",
-				 receiver->file, receiver->position);
+		return ends_before_place(receiver, err);
 	if (rotate.position != PLACE_FIRST_POSITION || strcmp(rotate.file, receiver->file) == 0)
 		return error_set(err, ERROR_DEFECT,
 				 "behind %s:%" PRIu64 " the server goes on with %s:%" PRIu64,
@@ -156,16 +162,27 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 	return 0;
 }
 
-/* Only a hint: the position counts if it is about the file at hand and within 4 GiB. */
-static void take_heartbeat(struct receiver *receiver, const struct packet_item *item)
+/*
+ * A server sends one when it has come to the end of its binlog; so nothing stands at the position
+ * that was asked for. The position in it is only a hint: it counts if it is about the file at hand
+ * and within 4 GiB.
+ */
+static int take_heartbeat(struct receiver *receiver, const struct packet_item *item,
+			  struct error *err)
 {
 	size_t length = strlen(receiver->file);
 
+	if (receiver->await == AWAIT_REPEATED)
+		return ends_before_place(receiver, err);
+	if (receiver->await != AWAIT_EVENT)
+		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
+				 receiver->file);
 	if (item->size < EVENT_HEADER_SIZE + length ||
 	    item->size > EVENT_HEADER_SIZE + HEARTBEAT_BODY_MAX ||
 	    memcmp(item->bytes + EVENT_HEADER_SIZE, receiver->file, length) != 0)
-		return;
+		return 0;
 	receiver->source_position = receiver->header.log_pos;
+	return 0;
 }
 
 /* The FORMAT_DESCRIPTION says how to read the rest, repeated or not. */
@@ -380,7 +397,7 @@ static int take_first(struct receiver *receiver, const struct packet_item *item,
 	if (receiver->stored)
 		return take_stored(receiver, item, received, err);
 	if (header->type == EVENT_HEARTBEAT && item->kind == PACKET_EVENT)
-		take_heartbeat(receiver, item);
+		return take_heartbeat(receiver, item, err);
 	return 0;
 }
 
