@@ -145,9 +145,24 @@ void feed_lost(struct feed *feed)
 
 /* --- taking an item -------------------------------------------------------------------------- */
 
+/* What stands behind the FORMAT_DESCRIPTION of every file that a server of today writes. */
+static bool may_be_second(enum flavour flavour, uint8_t type)
+{
+	if (flavour == FLAVOUR_MYSQL)
+		return type == EVENT_PREVIOUS_GTIDS;
+	return type == EVENT_MARIADB_GTID_LIST || type == EVENT_MARIADB_START_ENCRYPTION;
+}
+
 /* The file's second event is here: now it has an id. */
 static int name_file(struct feed *feed, const struct received *item, struct error *err)
 {
+	if (!may_be_second(feed->identity.flavour, item->type))
+		return error_set(err, ERROR_REFUSED,
+				 "%s begins with %s where %s is due: which file it is cannot be "
+				 "told. Do: begin with a later file (start = FILE)",
+				 feed->request.binlog_file, event_type_name(item->type),
+				 feed->identity.flavour == FLAVOUR_MYSQL ? "PREVIOUS_GTIDS"
+									 : "GTID_LIST");
 	if (!item->first || !item->last || item->length > FILE_ID_EVENT_MAX)
 		return error_set(
 			err, ERROR_REFUSED,
@@ -241,19 +256,26 @@ static bool add(struct feed *feed, const uint8_t *bytes, size_t size, size_t *ta
 	return true;
 }
 
-/* The event is whole and in the segment: the archive's place moves behind it. */
+/* An event is whole and in the segment: the archive's place moves behind it. */
+static void event_is_in(struct feed *feed, const struct segment_event *event)
+{
+	struct place *place = &feed->place;
+
+	sink_event_end(feed->sink, event);
+	memcpy(place->file, feed->request.binlog_file, sizeof(place->file));
+	place->position = event->position + event->length;
+	place->last_event_position = event->position;
+	place->last_event_crc = event->crc;
+	place->closed = false;
+	place->next_file[0] = '\0';
+}
+
 static void end_event(struct feed *feed)
 {
 	const struct received *item = &feed->item;
 	struct place *place = &feed->place;
 
-	sink_event_end(feed->sink, &item->event);
-	memcpy(place->file, feed->request.binlog_file, sizeof(place->file));
-	place->position = item->position + item->length;
-	place->last_event_position = item->position;
-	place->last_event_crc = item->event.crc;
-	place->closed = false;
-	place->next_file[0] = '\0';
+	event_is_in(feed, &item->event);
 	if (item->type != EVENT_ROTATE)
 		return;
 	snprintf(place->next_file, sizeof(place->next_file), "%s", item->next_file);
@@ -277,7 +299,7 @@ static int step_event(struct feed *feed, struct error *err)
 	if (feed->held) {
 		if (!add(feed, feed->format_event, feed->format_size, &feed->held_taken))
 			return 0;
-		sink_event_end(feed->sink, &feed->held_event);
+		event_is_in(feed, &feed->held_event);
 		feed->held = false;
 	}
 	if (!add(feed, item->bytes, item->size, &feed->taken))
