@@ -32,6 +32,11 @@
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
+struct spot {
+	char file[BINLOG_NAME_MAX + 1]; /* "": none */
+	uint64_t position;
+};
+
 struct puller {
 	struct puller_options options;
 	const struct config_source *source;
@@ -54,8 +59,14 @@ struct puller {
 	uint64_t allowance_usec;
 
 	/* Where the stream was damaged last: a second time there is not the network's doing. */
-	char damaged_file[BINLOG_NAME_MAX + 1];
-	uint64_t damaged_position;
+	struct spot damaged;
+
+	/*
+	 * Where a large event broke off, whose first part now lies in the archive for nothing: the
+	 * next time it is only looked at, and archived when it has come whole once. Otherwise each
+	 * try would write it again, and fill the volume with what is never of use.
+	 */
+	struct spot broken;
 
 	bool stop_begun;
 	uint64_t stop_usec;
@@ -167,15 +178,29 @@ static void tell_state(struct puller *puller)
 
 /* --- the stream ------------------------------------------------------------------------------ */
 
+/* Does the stream stand there? */
+static bool is_at(const struct puller *puller, const struct spot *spot)
+{
+	const struct receiver *receiver = stream_receiver(puller->stream);
+
+	return spot->position == receiver_position(receiver) &&
+	       strcmp(spot->file, receiver_file(receiver)) == 0;
+}
+
+static void note_spot(const struct puller *puller, struct spot *spot)
+{
+	const struct receiver *receiver = stream_receiver(puller->stream);
+
+	snprintf(spot->file, sizeof(spot->file), "%s", receiver_file(receiver));
+	spot->position = receiver_position(receiver);
+}
+
 /* Is it the second time that bytes were wrong at this very place? */
 static bool damaged_again(struct puller *puller)
 {
-	const struct receiver *receiver = stream_receiver(puller->stream);
-	bool again = puller->damaged_position == receiver_position(receiver) &&
-		     strcmp(puller->damaged_file, receiver_file(receiver)) == 0;
+	bool again = is_at(puller, &puller->damaged);
 
-	snprintf(puller->damaged_file, sizeof(puller->damaged_file), "%s", receiver_file(receiver));
-	puller->damaged_position = receiver_position(receiver);
+	note_spot(puller, &puller->damaged);
 	return again;
 }
 
@@ -214,6 +239,8 @@ static void stream_lost(struct puller *puller, struct error *err)
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
 				  "this place is archived until it is mended");
 	}
+	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
+		note_spot(puller, &puller->broken);
 	close_stream(puller);
 	feed_lost(puller->feed);
 	plan_retry(puller, code, err->message);
@@ -280,12 +307,15 @@ static bool may_read(struct puller *puller)
 	uint64_t limit = puller->source->rate_limit;
 	uint64_t now = clock_monotonic_usec();
 	uint64_t elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
+	int64_t more = (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
 
 	if (limit == 0)
 		return true;
-	puller->allowance += (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
-	puller->allowance = MIN(puller->allowance, (int64_t)(limit / 10 + 1));
-	puller->allowance_usec = now;
+	/* Less than a byte is not thrown away: the time goes on to count. */
+	if (more > 0) {
+		puller->allowance = MIN(puller->allowance + more, (int64_t)(limit / 10 + 1));
+		puller->allowance_usec = now;
+	}
 	return puller->allowance > 0;
 }
 
@@ -296,6 +326,25 @@ static uint64_t allowance_deadline(const struct puller *puller)
 	return puller->allowance_usec +
 	       (uint64_t)(debt * (double)USEC_PER_SEC / (double)puller->source->rate_limit) +
 	       USEC_PER_MSEC;
+}
+
+/*
+ * Is it a piece of the event that broke off the last time? Then it is only looked at; at its end
+ * the stream begins anew, and the event is archived.
+ */
+static bool only_looked_at(struct puller *puller, const struct received *received)
+{
+	if (received->kind != RECEIVED_EVENT || (received->first && received->last) ||
+	    received->position != puller->broken.position ||
+	    strcmp(puller->broken.file, receiver_file(stream_receiver(puller->stream))) != 0)
+		return false;
+	if (!received->last)
+		return true;
+	puller->broken.file[0] = '\0';
+	close_stream(puller);
+	feed_lost(puller->feed);
+	puller->try_usec = clock_monotonic_usec();
+	return true;
 }
 
 /* Take the next item of the stream. 1: the feed may have one; 0: there is none; or the stream's
@@ -319,6 +368,8 @@ static int receive(struct puller *puller)
 	}
 	if (r > 0) {
 		puller->allowance -= (int64_t)received.size;
+		if (only_looked_at(puller, &received))
+			return 1;
 		format_size = receiver_format(receiver, &format_event);
 		r = feed_offer(puller->feed, &received, format_event, format_size, &err);
 	}
@@ -334,7 +385,8 @@ static int pump(struct puller *puller, struct error *err)
 {
 	int r = 1;
 
-	while (r > 0 && stream_is_open(puller->stream)) {
+	/* What is not archived never blocks, so a flood of it would keep us here. */
+	while (r > 0 && stream_is_open(puller->stream) && !puller->options.stopping()) {
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
