@@ -12,7 +12,11 @@
 #include "pull/segment.h"
 #include "volume/frame.h"
 
-#define RETRY_USEC    (1 * USEC_PER_SEC)
+#define RETRY_USEC (1 * USEC_PER_SEC)
+
+/* A keeper that starts at the same time listens soon; the pause doubles up to RETRY_USEC. */
+#define ATTACH_FIRST_USEC (50 * USEC_PER_MSEC)
+
 #define PROGRESS_USEC (100 * USEC_PER_MSEC)
 #define AGE_JITTER_PART                                                                            \
 	10 /* segment-age is varied by a tenth, so that sources do not roll at once */
@@ -31,8 +35,9 @@ struct sink {
 	struct keeper_client *client;
 	bool polled;	      /* the ring watches the keeper's descriptor */
 	uint64_t attach_usec; /* when to try again, if it is not connected */
-	struct error away;    /* why it is not; code 0 at first */
-	bool has_attached;    /* an answer that the puller has not taken */
+	uint64_t attach_pause_usec;
+	struct error away; /* why it is not; code 0 at first */
+	bool has_attached; /* an answer that the puller has not taken */
 	bool let_go;
 	struct attached attached;
 	bool has_status;
@@ -65,6 +70,7 @@ struct sink *sink_new(const struct sink_options *options)
 
 	ASSERT(sink);
 	sink->options = *options;
+	sink->attach_pause_usec = ATTACH_FIRST_USEC;
 	sink->client = keeper_client_new(options->socket, &options->hello, options->stop_fd);
 	return sink;
 }
@@ -213,7 +219,9 @@ static void attach(struct sink *sink)
 		memcpy(request.segment_id, segment_header(sink->segment)->segment_id,
 		       SEGMENT_ID_SIZE);
 	r = keeper_client_attach(sink->client, &request, &attached, &err);
-	sink->attach_usec = clock_monotonic_usec() + RETRY_USEC;
+	sink->attach_usec = clock_monotonic_usec() + sink->attach_pause_usec;
+	sink->attach_pause_usec =
+		r < 0 ? MIN(2 * sink->attach_pause_usec, RETRY_USEC) : ATTACH_FIRST_USEC;
 	if (r < 0) {
 		if (strcmp(sink->away.message, err.message) != 0)
 			log_warning("keeper.away", "reason", LOG_TEXT(err.message), LOG_END);
@@ -546,7 +554,9 @@ uint64_t sink_deadline(const struct sink *sink)
 		deadline = MIN(deadline, sink->progress_usec);
 	if (sink->state != SINK_OPEN)
 		return deadline;
-	if (connected && !sink_holds_part(sink))
+	/* While nothing can be written, the end can wait for the disk too. */
+	if (connected && !sink_holds_part(sink) &&
+	    segment_writer_ready(segment_writer(sink->segment)))
 		deadline = MIN(deadline, sink->age_usec);
 	if (segment_writer_pending(segment_writer(sink->segment)) > 0 &&
 	    segment_frames(sink->segment) == 0)
