@@ -1,0 +1,300 @@
+"""A server that lies: it speaks as much of the MariaDB protocol as a puller asks for, and then what
+a test tells it to. Honest by default, so that a lie can be the only thing that is wrong.
+
+    server = HostileServer(scratch, authority, History())
+    server.lie = lambda wire, file, position: wire.packet(b"\\xfe")
+
+Owns: a listening socket on a free port of 127.0.0.1 and one thread for each connection; the
+scratch's close ends them. Threads: attributes may be set from any; each dump reads them once.
+"""
+
+import os
+import socket
+import ssl
+import struct
+import threading
+import zlib
+
+from . import PROJECT
+
+HOST = "127.0.0.1"
+GOLDEN = PROJECT / "tests/golden/mariadb-10.11.binlog"
+PAYLOAD_MAX = 0xFFFFFF
+HEADER_SIZE, CRC_SIZE, FIRST_POSITION = 19, 4, 4
+QUERY, STOP, ROTATE, FORMAT, HEARTBEAT, ANNOTATE, GTID_LIST = 2, 3, 4, 15, 27, 160, 163
+IN_USE, ARTIFICIAL = 1, 0x20
+
+# LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
+CAPABILITIES = 1 | 8 | 1 << 9 | 1 << 11 | 1 << 13 | 1 << 15 | 1 << 19
+COM_QUIT, COM_QUERY, COM_BINLOG_DUMP = 0x01, 0x03, 0x12
+TEXT_COLUMN = 253
+
+
+def event(kind, body, end, flags=0, server_id=11, time=1700000000):
+    """An event with a right CRC that says it ends at `end` (0: it does not say)."""
+    size = HEADER_SIZE + len(body) + CRC_SIZE
+    return sign(struct.pack("<IBIIIH", time, kind, server_id, size, end & 0xFFFFFFFF, flags) + body
+                + bytes(CRC_SIZE))
+
+
+def sign(raw):
+    """The same bytes with the CRC that belongs to them."""
+    return raw[:-CRC_SIZE] + struct.pack("<I", zlib.crc32(raw[:-CRC_SIZE]))
+
+
+def fake_rotate(name, position=FIRST_POSITION):
+    name = name if isinstance(name, bytes) else name.encode()
+    return event(ROTATE, struct.pack("<Q", position) + name, 0, ARTIFICIAL, time=0)
+
+
+def heartbeat(name, position):
+    return event(HEARTBEAT, name.encode(), position, time=0)
+
+
+def format_description():
+    """That of a real server's file, not in use."""
+    data = GOLDEN.read_bytes()
+    size = struct.unpack_from("<I", data, FIRST_POSITION + 9)[0]
+    return data[FIRST_POSITION:FIRST_POSITION + size]
+
+
+class History:
+    """One binlog file that grows: FORMAT_DESCRIPTION, GTID_LIST and whatever is added."""
+
+    def __init__(self, name="hostile-bin.000001", seed=b"a", count=3):
+        self.name, self._seed = name, seed
+        self.events = [format_description()]
+        self.add(GTID_LIST, struct.pack("<I", 0))
+        for _ in range(count):
+            self.grow()
+
+    @property
+    def size(self):
+        return FIRST_POSITION + sum(map(len, self.events))
+
+    @property
+    def bytes(self):
+        return b"\xfebin" + b"".join(self.events)
+
+    def next_event(self, kind, body, **fields):
+        """The event that would stand at the end of the file."""
+        return event(kind, body, self.size + HEADER_SIZE + len(body) + CRC_SIZE, **fields)
+
+    def add(self, kind, body):
+        self.events.append(self.next_event(kind, body))
+
+    def grow(self, size=100):
+        self.add(ANNOTATE, self._seed * size)
+
+    def following(self, position):
+        """The events from `position` on."""
+        at, found = FIRST_POSITION, []
+        for raw in list(self.events):
+            if at >= position:
+                found.append(raw)
+            at += len(raw)
+        return found
+
+
+def _row(value):
+    return b"\xfd" + struct.pack("<I", len(value))[:3] + value.encode()
+
+
+class Wire:
+    """One connection after TLS: packets, and the bytes beneath."""
+
+    def __init__(self, connection, raw):
+        self._connection, self._raw, self.sequence = connection, raw, 0
+
+    def bytes(self, data):
+        """Inside TLS, as they are."""
+        self._connection.sendall(data)
+
+    def plain(self, data):
+        """Beneath TLS."""
+        self._raw.sendall(data)
+
+    def packet(self, payload):
+        while True:
+            part, payload = payload[:PAYLOAD_MAX], payload[PAYLOAD_MAX:]
+            self.bytes(struct.pack("<I", len(part) | self.sequence << 24) + part)
+            self.sequence = (self.sequence + 1) % 256
+            if len(part) < PAYLOAD_MAX:
+                return
+
+    def packet_begin(self, payload):
+        """Only the full physical packets of a payload that goes on."""
+        for at in range(0, len(payload) - PAYLOAD_MAX + 1, PAYLOAD_MAX):
+            self.bytes(struct.pack("<I", PAYLOAD_MAX | self.sequence << 24)
+                       + payload[at:at + PAYLOAD_MAX])
+            self.sequence = (self.sequence + 1) % 256
+
+    def event(self, raw):
+        self.packet(b"\0" + raw)
+
+    def error(self, number, text):
+        self.packet(b"\xff" + struct.pack("<H", number) + b"#HY000" + text)
+
+    def ok(self):
+        self.packet(b"\0\0\0\2\0\0\0")
+
+    def rows(self, values):
+        """A result of one column."""
+        self._columns()
+        for value in values:
+            self.packet(_row(value))
+        self.packet(b"\xfe\0\0\2\0")
+
+    def rows_without_end(self, value):
+        self._columns()
+        self.packets_without_end(_row(value))
+
+    def packets_without_end(self, payload):
+        """The same one again and again, as fast as it goes."""
+        head = struct.pack("<I", len(payload))[:3]
+        every = b"".join(head + bytes([(self.sequence + i) % 256]) + payload for i in range(256))
+        while True:
+            self.bytes(every * 16)
+
+    def _columns(self):
+        self.packet(b"\x01")
+        self.packet(b"\x03def\0\0\0\x01v\0\x0c"
+                    + struct.pack("<HIBHB", 33, 1 << 20, TEXT_COLUMN, 0, 0) + b"\0\0")
+        self.packet(b"\xfe\0\0\2\0")
+
+    def read_packet(self):
+        head = self._read(4)
+        self.sequence = (head[3] + 1) % 256
+        return self._read(head[0] | head[1] << 8 | head[2] << 16)
+
+    def _read(self, size):
+        data = b""
+        while len(data) < size:
+            part = self._connection.recv(size - len(data))
+            if not part:
+                raise ConnectionError("the client has gone")
+            data += part
+        return data
+
+
+class HostileServer:
+    """`lie(wire, file, position)` answers dumps while it is set; `answers` are those to SQL, texts,
+    lists of texts or functions of the wire."""
+
+    def __init__(self, scratch, authority, history, heartbeat_seconds=0.5):
+        self.history, self.lie, self.greeting = history, None, None
+        self.heartbeat_seconds, self.delay_seconds = heartbeat_seconds, 0
+        self.answers = self.honest_answers()
+        self.dumps = []  # (file, position) of each that was asked for
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(authority.server.certificate, authority.server.key)
+        self._connections, self._ended = [], threading.Event()
+        self._listener = socket.create_server((HOST, 0))
+        self.host, self.port = self._listener.getsockname()
+        scratch.defer(self.stop)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def honest_answers(self):
+        return {
+            "SELECT @@global.server_id": "11", "SHOW GRANTS":
+            "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`",
+            "SELECT @@global.log_bin": "1", "SELECT @@global.binlog_checksum": "CRC32",
+            "SELECT @@global.binlog_format": "ROW", "SHOW BINARY LOGS": self.history.name}
+
+    def stop(self):
+        self._ended.set()
+        self._listener.close()
+        self.cut()
+
+    def cut(self):
+        """End all connections."""
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+
+    def honest(self, wire, file, position):
+        """What a server does: from `position` to the end of the history, and on as it grows."""
+        self.begin(wire, file, position)
+        history, sent = self.history, position
+        while True:
+            for raw in history.following(max(sent, FIRST_POSITION + 1)):
+                wire.event(raw)
+            sent = history.size
+            wire.event(heartbeat(history.name, sent))
+            if self._ended.wait(self.heartbeat_seconds):
+                return
+
+    def begin(self, wire, file, position):
+        """The part before the events: ROTATE and FORMAT_DESCRIPTION."""
+        wire.event(fake_rotate(file, position))
+        first = self.history.events[0]
+        if position > FIRST_POSITION:
+            first = sign(first[:13] + bytes(4) + first[17:])
+        wire.event(first)
+
+    def through(self, wire, file, position):
+        """Honest up to what the history holds now, so that a lie can follow."""
+        self.begin(wire, file, position)
+        for raw in self.history.following(max(position, FIRST_POSITION + 1)):
+            wire.event(raw)
+
+    # -- the conversation --------------------------------------------------------------------------
+    def _accept(self):
+        while not self._ended.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        raw = socket.socket(fileno=os.dup(connection.fileno()))
+        try:
+            with raw:
+                self._converse(connection, raw)
+        except (OSError, ValueError):
+            pass  # the client has gone, or the test has ended it
+        finally:
+            connection.close()
+
+    def _converse(self, connection, raw):
+        if self.greeting:
+            self.greeting(Wire(connection, raw))
+            return
+        wire = Wire(connection, raw)
+        self._ended.wait(self.delay_seconds)
+        wire.packet(b"\x0a5.5.5-10.11.99-MariaDB-log\0" + struct.pack("<I", 7) + b"12345678\0"
+                    + struct.pack("<HBHH", CAPABILITIES & 0xFFFF, 33, 2, CAPABILITIES >> 16)
+                    + b"\x15" + bytes(10) + b"123456789012\0mysql_native_password\0")
+        wire.read_packet()  # the request for TLS
+        with self._context.wrap_socket(connection, server_side=True) as secured:
+            self._connections.append(secured)
+            wire = Wire(secured, raw)
+            wire.read_packet()  # the login
+            self._ended.wait(self.delay_seconds)
+            wire.ok()
+            while self._answer(wire, wire.read_packet()):
+                pass
+
+    def _answer(self, wire, command):
+        self._ended.wait(self.delay_seconds)
+        if command[0] == COM_QUERY:
+            self._query(wire, command[1:].decode())
+        elif command[0] == COM_BINLOG_DUMP:
+            position, file = struct.unpack_from("<I", command, 1)[0], command[11:].decode()
+            self.dumps.append((file, position))
+            (self.lie or self.honest)(wire, file, position)
+            return False
+        return command[0] != COM_QUIT
+
+    def _query(self, wire, text):
+        answer = self.answers.get(text)
+        if callable(answer):
+            answer(wire)
+        elif answer is not None:
+            wire.rows([answer] if isinstance(answer, str) else answer)
+        else:
+            wire.ok()

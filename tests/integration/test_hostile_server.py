@@ -1,0 +1,517 @@
+"""A server that lies: after each lie the puller lives, names the cause, and has archived nothing
+that is wrong; as soon as the server is honest again, what it has is archived whole."""
+
+import functools
+import itertools
+import re
+import struct
+import threading
+import time
+import unittest
+
+from tests.integration.lab import processes, program
+from tests.integration.lab.hostile import (ANNOTATE, GTID_LIST, IN_USE, HostileServer,
+                                           History, event, fake_rotate, heartbeat, sign)
+from tests.integration.lab.pki import Authority
+from tests.integration.lab.processes import Process, wait_until
+from tests.integration.lab.scratch import Scratch
+from tests.integration.lab.traffic import MEBIBYTE
+from tests.integration.pull_keeper import Keeper
+
+QUICK = True
+
+RESIDENT_MAX = 64 * MEBIBYTE
+NAME = "hostile-bin.000001"
+FOREVER = 3600
+
+
+class Scene:
+    """One hostile server, one puller and one keeper."""
+
+    def __init__(self, scratch, authority, name, **source):
+        directory = scratch.directory(name)
+        self.history = History()
+        self.server = HostileServer(scratch, authority, self.history)
+        runtime = scratch.directory(f"{name}/run")
+        self.keeper = Keeper(scratch.directory(f"{name}/segments"), runtime / "pull-orders.sock")
+        self.keeper.start()
+        options = {"servers": f"{self.server.host}:{self.server.port}", "server-id": 990017,
+                   "user": "binvault", "credential": "none", "tls-ca": authority.certificate,
+                   "tls-certificate": authority.client.certificate,
+                   "tls-key": authority.client.key, "heartbeat": "1s", "start": "oldest", **source}
+        configuration = directory / "binvault.conf"
+        configuration.write_text(
+            f"[archive]\nname = test\nvolume = {directory}\nruntime = {runtime}\n"
+            "frame-delay = 10ms\n[hsm]\nmodule = /none\ntoken-label = none\nstate = /none\n"
+            "pin-source = file:/none\n[export]\npath = /none\n[source orders]\n"
+            + "".join(f"{key} = {value}\n" for key, value in options.items()))
+        self._start = lambda: Process(scratch, name, [program("binvault-pull"), "--config",
+                                                      configuration, "orders"])
+        self.puller = None
+
+    def start(self):
+        self.puller = self._start()
+
+    def wait(self, predicate, what, timeout=20):
+        def checked():
+            if not self.puller.running():
+                raise AssertionError(f"the puller has ended: {self.puller.tail()}")
+            return predicate()
+        return wait_until(checked, timeout, lambda: f"{what}: {self.keeper.states}\n"
+                                                    f"{self.puller.tail()}")
+
+    def archived(self):
+        """What the segments hold of the file, up to its good end."""
+        return self.keeper.file_bytes(NAME)
+
+    def wait_archived(self, timeout=20):
+        self.wait(lambda: self.archived() == self.history.bytes, "the history is archived", timeout)
+
+    def told(self, state, words):
+        """Has a sentence with `words` been told in `state`? Both are regular expressions."""
+        return any(re.fullmatch(state, told) and re.search(words, sentence)
+                   for told, sentence, _ in self.keeper.states)
+
+    def wait_told(self, state, words):
+        self.wait(lambda: self.told(state, words), f"{state}: {words}", 30)
+
+    def restart(self):
+        """In good order."""
+        if self.puller.stop() != 0:
+            raise AssertionError(f"no orderly end: {self.puller.tail()}")
+        self.start()
+
+    def be_honest(self):
+        """From now on; and there is something new."""
+        self.server.lie = self.server.greeting = None
+        self.server.answers = self.server.honest_answers()
+        self.history.grow()
+        self.server.cut()
+
+    def finish(self):
+        """The server has become honest: all of it comes, in segments that the reference reader
+        accepts."""
+        self.wait_archived(75)
+        if self.puller.stop() != 0:
+            raise AssertionError(f"no orderly end: {self.puller.tail()}")
+        for segment in self.keeper.segments:
+            segment.strict()
+        if self.archived() != self.history.bytes:
+            raise AssertionError("the archive is not the history")
+
+
+# --- lies: functions of (scene, wire, file, position) ---------------------------------------------
+
+def after(make):
+    """All that is archived, and then the packets or events that `make(scene)` gives."""
+    def lie(scene, wire, file, position):
+        scene.server.through(wire, file, position)
+        for raw in make(scene):
+            wire.event(raw)
+        time.sleep(FOREVER)
+    return lie
+
+
+def instead(make):
+    """Nothing that is archived: the events that `make(scene, file, position)` gives."""
+    def lie(scene, wire, file, position):
+        for raw in make(scene, file, position):
+            wire.event(raw)
+        time.sleep(FOREVER)
+    return lie
+
+
+def packet(make):
+    """All that is archived, and then one packet that is no event."""
+    def lie(scene, wire, file, position):
+        scene.server.through(wire, file, position)
+        wire.packet(make(scene))
+        time.sleep(FOREVER)
+    return lie
+
+
+def new_event(scene, **fields):
+    return scene.history.next_event(ANNOTATE, b"new" * 100, **fields)
+
+
+def without_room(scene):
+    """An event of a header and 2 bytes."""
+    raw = event(ANNOTATE, b"", 0)[:-2]
+    return raw[:9] + struct.pack("<I", len(raw)) + raw[13:]
+
+
+def with_length(raw, length):
+    return sign(raw[:9] + struct.pack("<I", length) + raw[13:])
+
+
+def with_end(raw, end):
+    return sign(raw[:13] + struct.pack("<I", end) + raw[17:])
+
+
+def flipped(raw):
+    return raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:]
+
+
+def other_history(scene, file, position):
+    """Another history under the same name, as long as ours."""
+    other = History(seed=b"b")
+    yield fake_rotate(file, position)
+    yield with_end(other.events[0], 0)
+    yield from other.following(position)
+
+
+def garbage_beneath_tls(scene, wire, file, position):
+    scene.server.through(wire, file, position)
+    wire.plain(b"\x17\x03\x03\x40\x00" + b"garbage" * 4000)
+    time.sleep(FOREVER)
+
+
+def wrong_sequence(scene, wire, file, position):
+    scene.server.through(wire, file, position)
+    wire.sequence = (wire.sequence + 1) % 256
+    wire.event(new_event(scene))
+    time.sleep(FOREVER)
+
+
+def cut_within_event(scene, wire, file, position):
+    scene.server.through(wire, file, position)
+    raw = b"\0" + new_event(scene)
+    wire.bytes(struct.pack("<I", len(raw) | wire.sequence << 24) + raw[:100])
+
+
+def endless_packets(scene, wire, file, position):
+    """An event that is longer than its header says, by ever more packets."""
+    scene.server.through(wire, file, position)
+    raw = with_end(with_length(new_event(scene), 8 * MEBIBYTE), 0)
+    wire.packet(b"\0" + raw + bytes(16 * MEBIBYTE))
+    for _ in range(4):
+        wire.packet(bytes(16 * MEBIBYTE))
+
+
+def only_heartbeats(scene, wire, file, position):
+    """As if nothing stood where the last archived event does."""
+    scene.server.begin(wire, file, position)
+    while True:
+        wire.event(heartbeat(file, position))
+        time.sleep(0.05)
+
+
+def only_heartbeats_before_the_format(scene, wire, file, position):
+    wire.event(fake_rotate(file, position))
+    while True:
+        wire.event(heartbeat(file, position))
+        time.sleep(0.05)
+
+
+TWICE = "wrong on two connections, so it is the server's.*"
+NEXT = "hostile-bin.000002"
+
+# name: (lie, state that is told in the end, words of the sentence)
+BEHIND_AN_ARCHIVED_EVENT = {
+    "a length less than a header": (
+        after(lambda s: [with_length(new_event(s), 18)]), "refused", TWICE + "length of 18"),
+    "a length of 4 GiB": (
+        after(lambda s: [with_length(new_event(s), 0xFFFFFFFF)]), "refused",
+        TWICE + "more than the"),
+    "a length that is too small": (
+        after(lambda s: [with_length(new_event(s), 50)]), "refused", TWICE + "packet is longer"),
+    "a length that is too large": (
+        after(lambda s: [with_length(new_event(s), 5000), new_event(s)]), "refused",
+        TWICE + "packet is shorter"),
+    "an event without room for a CRC": (
+        after(lambda s: [without_room(s)]), "refused", TWICE + "no room for its CRC"),
+    "a truncated event": (
+        after(lambda s: [new_event(s)[:-30]]), "refused", TWICE + "packet is shorter"),
+    "a packet of one byte": (packet(lambda s: b"\0"), "refused", TWICE + "packet of 1 bytes"),
+    "an empty packet": (packet(lambda s: b""), "refused", TWICE + "packet of 0 bytes"),
+    "a packet that is no event": (
+        packet(lambda s: b"\x42" * 100), "refused", TWICE + "begins with 0x42"),
+    "a packet out of sequence": (wrong_sequence, "refused", TWICE + "sent packet"),
+    "a wrong CRC": (after(lambda s: [flipped(new_event(s))]), "refused", TWICE + "event says CRC"),
+    "a wrong log_pos": (
+        after(lambda s: [with_end(new_event(s), 77777)]), "refused", TWICE + "bytes are missing"),
+    "a FORMAT_DESCRIPTION within the file": (
+        after(lambda s: [with_end(s.history.events[0], 0)]), "refused",
+        TWICE + "FORMAT_DESCRIPTION stands there"),
+    "a ROTATE to a position other than 4": (
+        after(lambda s: [fake_rotate(NEXT, 120)]), "refused", TWICE + f"goes on with {NEXT}:120"),
+    "a ROTATE to the same file": (
+        after(lambda s: [fake_rotate(NAME, 4)]), "refused", TWICE + "goes on with"),
+    "a ROTATE with a path": (
+        after(lambda s: [fake_rotate("../../etc/cron.d/x")]), "refused", TWICE + "ROTATE"),
+    "a ROTATE with 300 characters": (
+        after(lambda s: [fake_rotate("a" * 300)]), "refused", TWICE + "300 characters"),
+    "a ROTATE with a NUL": (
+        after(lambda s: [fake_rotate(b"a\0b")]), "refused", TWICE + "NUL"),
+    "an endless event": (endless_packets, "refused", TWICE + "packet is longer"),
+    "the end of the dump": (packet(lambda s: b"\xfe"), "waiting", "ended the dump"),
+    "an error": (
+        packet(lambda s: b"\xff" + struct.pack("<H", 1236) + b"#HY000\x1b[31mno \xff\n"),
+        "refused", r"1236: \?\[31mno \?\?"),
+    "an error without a text": (packet(lambda s: b"\xff"), "refused", "ended the dump with 0"),
+    "garbage beneath TLS": (garbage_beneath_tls, "waiting", "TLS"),
+    "a cut within an event": (cut_within_event, "waiting", "unexpected eof"),
+    "another history with the same name": (
+        instead(other_history), "refused", "its binlog is not the one archived"),
+    "another file than was asked for": (
+        instead(lambda s, f, p: [fake_rotate(NEXT, p)]), "refused", TWICE + "was asked for"),
+    "an event before ROTATE": (
+        instead(lambda s, f, p: [new_event(s)]), "refused", TWICE + "where ROTATE is due"),
+    "an event before FORMAT_DESCRIPTION": (
+        instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[-1]]), "refused",
+        TWICE + "where FORMAT_DESCRIPTION is due"),
+    "a damaged FORMAT_DESCRIPTION": (
+        instead(lambda s, f, p: [fake_rotate(f, p), flipped(s.history.events[0])]), "refused",
+        TWICE + "the beginning of"),
+    "another file before the last event came": (
+        instead(lambda s, f, p: [fake_rotate(f, p), with_end(s.history.events[0], 0),
+                                 fake_rotate(NEXT)]), "refused", "where an archived event stands"),
+    "nothing but heartbeats": (only_heartbeats, "refused", "where an archived event stands"),
+    "nothing but heartbeats before the format": (
+        only_heartbeats_before_the_format, "refused", TWICE + "no FORMAT_DESCRIPTION"),
+}
+
+AT_THE_BEGINNING = {
+    "a file without GTID_LIST": (
+        instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
+                                 event(ANNOTATE, b"x" * 50, 0)]), "refused",
+        "ANNOTATE_ROWS where GTID_LIST is due"),
+    "a file with nothing but its format": (
+        instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0], fake_rotate(NEXT)]),
+        "refused", "has only one event"),
+    "a file without anything": (
+        instead(lambda s, f, p: [fake_rotate(f, p), fake_rotate(NEXT)]), "refused",
+        TWICE + "sends no event"),
+    "a file with a format in use and a CRC that says otherwise": (
+        instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0][:17]
+                                 + struct.pack("<H", IN_USE) + s.history.events[0][19:]]),
+        "refused", TWICE + "the beginning of"),
+    "an endless GTID_LIST": (
+        instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
+                                 event(GTID_LIST, bytes(2 * MEBIBYTE), 0)]), "refused",
+        "bytes; 1048576 are allowed"),
+}
+
+
+def endless_rows(wire):
+    wire.rows_without_end("hostile-bin.000001")
+
+
+def one_large_row(wire):
+    wire.rows(["x" * (40 * MEBIBYTE)])
+
+
+def no_rows(wire):
+    wire.ok()
+
+
+def sql_error(wire):
+    wire.error(1064, b"\x1b[2Jno \xff")
+
+
+def answering(statement, answer):
+    return lambda server: server.answers.update({statement: answer})
+
+
+def greeting(function):
+    def prepare(server):
+        server.greeting = function
+    return prepare
+
+
+SERVER_ID, LOGS = "SELECT @@global.server_id", "SHOW BINARY LOGS"
+
+# name: (what is done to the server, state, words)
+BEFORE_THE_DUMP = {
+    "a file name with a path": (answering(LOGS, "../../etc/passwd"), "refused|waiting", "list of"),
+    "a file name of 300 characters": (answering(LOGS, "a" * 300), "refused|waiting", "list of"),
+    "no file": (answering(LOGS, []), "refused", "no binlog file"),
+    "endless files": (answering(LOGS, endless_rows), "waiting", "more than"),
+    "endless grants": (answering("SHOW GRANTS", endless_rows), "waiting", "more than"),
+    "a large row": (answering("SHOW GRANTS", one_large_row), "waiting", "SHOW GRANTS"),
+    "endless rows for SET": (
+        answering("SET @mariadb_slave_capability=4", endless_rows), "waiting", "more than"),
+    "no rows": (answering(SERVER_ID, no_rows), "waiting", "no rows to 'SELECT @@global.server_id"),
+    "an error of SQL": (answering(SERVER_ID, sql_error), "refused", r"1064 \?\[2Jno \?"),
+    "a server id that is none": (answering(SERVER_ID, "12x"), "waiting", "'12x' is no number"),
+    "a server id with control characters": (
+        answering(SERVER_ID, "\x1b]0;x\x07"), "waiting", r"'\?\]0;x\?' is no number"),
+    "a negative server id": (answering(SERVER_ID, "-1"), "waiting", "'-1' is no number"),
+    "a greeting that is none": (greeting(lambda wire: wire.packet(b"\x42" * 60)), "waiting", "."),
+    "a greeting that ends": (greeting(lambda wire: wire.bytes(b"\x10")), "waiting", "."),
+    "an error for a greeting": (
+        greeting(lambda wire: wire.error(1040, b"Too many")), "waiting", "1040"),
+}
+
+
+class HostileTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = Scratch()
+        cls.addClassCleanup(cls.scratch.close)
+        cls.authority = Authority(cls.scratch.directory("pki"))
+        cls.count = itertools.count()
+
+    def scene(self, **source):
+        scene = Scene(self.scratch, self.authority, f"scene{next(self.count)}", **source)
+        self.addCleanup(lambda: scene.puller and scene.puller.kill9())
+        return scene
+
+    def tell(self, scenes, cases, archived):
+        """Wait for each lie's sentence, then for the truth, all side by side: most of the time goes
+        by between two connections."""
+        pending = dict(scenes)
+        end = time.monotonic() + 45
+        while pending and time.monotonic() < end:
+            for name, scene in list(pending.items()):
+                self.assertTrue(scene.puller.running(), f"{name}: {scene.puller.tail()}")
+                if scene.told(*cases[name][1:]):
+                    del pending[name]
+                    with self.subTest(name):
+                        self.assertEqual(scene.archived(), archived(scene))
+                        self.assertLess(processes.peak_resident_size(scene.puller.pid),
+                                        RESIDENT_MAX)
+                    scene.be_honest()
+                    scene.restart()  # which does not wait for the next try
+            time.sleep(0.05)
+        for name, scene in pending.items():
+            with self.subTest(name):
+                self.fail(f"{cases[name][1:]} was not told: {scene.keeper.states}")
+        for name in scenes.keys() - pending.keys():
+            with self.subTest(name):
+                scenes[name].finish()
+
+    def test_lies_behind_an_archived_event(self):
+        scenes = {name: self.scene() for name in BEHIND_AN_ARCHIVED_EVENT}
+        for scene in scenes.values():
+            scene.start()
+        for scene in scenes.values():
+            scene.wait_archived()
+        for name, scene in scenes.items():
+            scene.server.lie = functools.partial(BEHIND_AN_ARCHIVED_EVENT[name][0], scene)
+            scene.server.cut()
+        self.tell(scenes, BEHIND_AN_ARCHIVED_EVENT, lambda scene: scene.history.bytes)
+
+    def test_lies_at_the_beginning_of_a_file(self):
+        scenes = {name: self.scene() for name in AT_THE_BEGINNING}
+        for name, scene in scenes.items():
+            scene.server.lie = functools.partial(AT_THE_BEGINNING[name][0], scene)
+            scene.start()
+        self.tell(scenes, AT_THE_BEGINNING, lambda scene: b"\xfebin")
+
+    def test_lies_before_the_dump(self):
+        scenes = {name: self.scene() for name in BEFORE_THE_DUMP}
+        for name, scene in scenes.items():
+            BEFORE_THE_DUMP[name][0](scene.server)
+            scene.start()
+        self.tell(scenes, BEFORE_THE_DUMP, lambda scene: b"\xfebin")
+
+    def test_damage_on_the_way_is_brought_right_by_a_fresh_connection(self):
+        scene = self.scene()
+        scene.start()
+        scene.wait_archived()
+
+        def once(wire, file, position):
+            scene.server.lie = None
+            scene.server.through(wire, file, position)
+            wire.event(flipped(new_event(scene)))
+            time.sleep(FOREVER)
+
+        scene.server.lie = once
+        scene.server.cut()
+        scene.wait_told("waiting", "event says CRC")
+        scene.history.grow()
+        scene.wait_archived()
+        self.assertFalse(scene.keeper.told("refused"))
+        scene.be_honest()
+        scene.finish()
+
+    def test_another_server_at_the_same_address(self):
+        scene = self.scene()
+        scene.start()
+        scene.wait_archived()
+        scene.server.answers["SELECT @@global.server_id"] = "12"
+        scene.server.cut()
+        scene.wait_told("refused", "is MariaDB server id 12, but what is archived came from "
+                                   "MariaDB server id 11")
+        scene.be_honest()
+        scene.restart()
+        scene.finish()
+
+    def test_a_flood_of_what_is_not_of_the_file_can_be_stopped(self):
+        scene = self.scene()
+        scene.start()
+        scene.wait_archived()
+
+        def flood(wire, file, position):
+            scene.server.through(wire, file, position)
+            wire.packets_without_end(b"\0" + heartbeat(file, scene.history.size))
+
+        scene.server.lie = flood
+        scene.server.cut()
+        scene.wait(lambda: len(scene.server.dumps) > 1, "it asks again")
+        time.sleep(1)
+        self.assertEqual(scene.puller.stop(5), 0)
+        self.assertEqual(scene.archived(), scene.history.bytes)
+
+    def test_a_large_event_that_never_ends_takes_little_memory(self):
+        scene = self.scene()
+        scene.start()
+        scene.wait_archived()
+
+        def stall(wire, file, position):
+            scene.server.through(wire, file, position)
+            raw = with_end(with_length(new_event(scene), 1 << 30), 0)
+            wire.packet_begin(b"\0" + raw + bytes(48 * MEBIBYTE))
+            time.sleep(FOREVER)
+
+        scene.server.lie = stall
+        scene.server.cut()
+        scene.wait_told("waiting", "no sign of life")
+        self.assertLess(processes.peak_resident_size(scene.puller.pid), RESIDENT_MAX)
+        self.assertEqual(scene.archived(), scene.history.bytes)
+        scene.be_honest()
+        scene.finish()
+
+    def test_a_damaged_large_event_is_written_once_however_often_it_is_tried(self):
+        scene = self.scene()
+        scene.history.grow(6 * MEBIBYTE)
+        whole = scene.history.events.pop()
+
+        def damaged(wire, file, position):
+            scene.server.through(wire, file, position)
+            wire.event(flipped(whole))
+            time.sleep(FOREVER)
+
+        scene.server.lie = damaged
+        scene.start()
+        scene.wait_told("refused", TWICE + "event says CRC")
+        ends = [segment.read()["end"] for segment in scene.keeper.segments]
+        self.assertEqual([end["ended"] for end in ends if end], ["broken"])
+        scene.history.events.append(whole)
+        scene.be_honest()
+        scene.finish()
+
+    def test_a_server_far_away_is_waited_for(self):
+        scene = self.scene()
+        scene.server.delay_seconds = 0.1
+        scene.start()
+        scene.wait_archived()
+        self.assertFalse(scene.keeper.told("waiting"), scene.keeper.states)
+
+    def test_a_server_that_never_answers_does_not_keep_the_puller_from_its_end(self):
+        scene = self.scene()
+        reached = threading.Event()
+
+        def silent(wire):
+            reached.set()
+            time.sleep(FOREVER)
+
+        scene.server.answers["SHOW GRANTS"] = silent
+        scene.start()
+        scene.wait(reached.is_set, "it asks")
+        self.assertEqual(scene.puller.stop(15), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
