@@ -3,7 +3,9 @@ that is wrong; as soon as the server is honest again, what it has is archived wh
 
 import functools
 import itertools
+import random
 import re
+import signal
 import struct
 import threading
 import time
@@ -22,6 +24,9 @@ QUICK = True
 
 RESIDENT_MAX = 64 * MEBIBYTE
 NAME = "hostile-bin.000001"
+
+# Of a SIGTERM; the second when it comes before the puller has begun to listen to it.
+STOPPED = (0, -signal.SIGTERM)
 FOREVER = 3600
 
 
@@ -344,6 +349,72 @@ BEFORE_THE_DUMP = {
 }
 
 
+class Cutter:
+    """One scene with files that end in every way, cut, killed and stopped at random places."""
+
+    ENDS = ("rotate", "stop", "crash")
+
+    def __init__(self, scene, seed):
+        self._scene, self._random = scene, random.Random(seed)
+        server, names = scene.server, [f"hostile-bin.{number:06}" for number in range(1, 7)]
+        server.earlier = [self._file(name, bytes([65 + number]))
+                          for number, name in enumerate(names[:-1])]
+        for history, name in zip(server.earlier, names[1:]):
+            history.end(name, self._random.choice(self.ENDS))
+        server.history = scene.history = self._file(names[-1], b"z")
+        server.answers = server.honest_answers()
+        server.lie = self._lie
+        self.files = server.earlier + [server.history]
+
+    def _file(self, name, seed):
+        history = History(name, seed, 0)
+        for _ in range(4):
+            history.grow(self._random.choice((10, 300, 5000, 60000)))
+        if self._random.random() < 0.4:
+            history.grow(5 * MEBIBYTE // 2)
+        return history
+
+    def _lie(self, wire, file, position):
+        wire.left = self._random.randrange(self._random.choice((500, 2000, 20000, 3 * MEBIBYTE)))
+        self._scene.server.honest(wire, file, position)
+
+    def start(self):
+        self._scene.start()
+
+    def step(self):
+        """Let it come a bit further, and end it in one of three ways."""
+        puller = self._scene.puller
+        time.sleep(self._random.random() * 0.1)
+        how = self._random.choice(("kill", "kill", "stop", "stop", "leave"))
+        if how == "kill":
+            puller.kill9()
+        elif how == "stop" and puller.stop() not in STOPPED:
+            raise AssertionError(puller.tail())
+        if how != "leave":
+            self._scene.start()
+
+    def check(self):
+        """Every file is there once and whole, and each says what follows it."""
+        keeper, last = self._scene.keeper, self.files[-1]
+        self._scene.server.lie = None
+        self._scene.puller.kill9()
+        self._scene.start()
+        self._scene.wait(lambda: keeper.good_end(last.name) == last.size, "all is archived", 40)
+        if self._scene.puller.stop() not in STOPPED:
+            raise AssertionError(self._scene.puller.tail())
+        for history in self.files:
+            if keeper.file_bytes(history.name) != history.bytes:
+                raise AssertionError(f"{history.name} differs")
+        ended = {segment.file: segment.read()["end"]["next_file"] for segment in keeper.segments
+                 if (segment.read()["end"] or {}).get("ended") == "rotate"}
+        names = [history.name for history in self.files]
+        if ended != dict(zip(names, names[1:])):
+            raise AssertionError(f"the files follow each other: {ended}")
+        nonces = keeper.nonces()
+        if len(nonces) != len(set(nonces)):
+            raise AssertionError("a nonce was used twice")
+
+
 class HostileTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -491,6 +562,18 @@ class HostileTest(unittest.TestCase):
         scene.history.events.append(whole)
         scene.be_honest()
         scene.finish()
+
+    def test_nothing_is_lost_or_archived_twice_wherever_it_is_cut(self):
+        cutters = [Cutter(self.scene(), seed) for seed in range(4)]
+        for cutter in cutters:
+            cutter.start()
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            for cutter in cutters:
+                cutter.step()
+        for seed, cutter in enumerate(cutters):
+            with self.subTest(seed=seed):
+                cutter.check()
 
     def test_a_server_far_away_is_waited_for(self):
         scene = self.scene()

@@ -86,6 +86,13 @@ class History:
     def grow(self, size=100):
         self.add(ANNOTATE, self._seed * size)
 
+    def end(self, next_name, how):
+        """No more comes: by a ROTATE, by a STOP, or without a word as after a crash."""
+        if how == "rotate":
+            self.add(ROTATE, struct.pack("<Q", FIRST_POSITION) + next_name.encode())
+        elif how == "stop":
+            self.add(STOP, b"")
+
     def following(self, position):
         """The events from `position` on."""
         at, found = FIRST_POSITION, []
@@ -105,10 +112,17 @@ class Wire:
 
     def __init__(self, connection, raw):
         self._connection, self._raw, self.sequence = connection, raw, 0
+        self.left = None  # bytes until the connection breaks off, None: it does not
 
     def bytes(self, data):
         """Inside TLS, as they are."""
-        self._connection.sendall(data)
+        if self.left is None:
+            self._connection.sendall(data)
+            return
+        self._connection.sendall(data[:self.left])
+        self.left -= len(data)
+        if self.left < 0:
+            raise ConnectionError("broken off, as the test wants it")
 
     def plain(self, data):
         """Beneath TLS."""
@@ -183,6 +197,7 @@ class HostileServer:
 
     def __init__(self, scratch, authority, history, heartbeat_seconds=0.5):
         self.history, self.lie, self.greeting = history, None, None
+        self.earlier = []  # histories of the files before it, each ended
         self.heartbeat_seconds, self.delay_seconds = heartbeat_seconds, 0
         self.answers = self.honest_answers()
         self.dumps = []  # (file, position) of each that was asked for
@@ -199,7 +214,8 @@ class HostileServer:
             "SELECT @@global.server_id": "11", "SHOW GRANTS":
             "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`",
             "SELECT @@global.log_bin": "1", "SELECT @@global.binlog_checksum": "CRC32",
-            "SELECT @@global.binlog_format": "ROW", "SHOW BINARY LOGS": self.history.name}
+            "SELECT @@global.binlog_format": "ROW", "SHOW BINARY LOGS": [
+                history.name for history in self.earlier + [self.history]]}
 
     def stop(self):
         self._ended.set()
@@ -215,9 +231,16 @@ class HostileServer:
                 pass  # it has ended by itself
 
     def honest(self, wire, file, position):
-        """What a server does: from `position` to the end of the history, and on as it grows."""
-        self.begin(wire, file, position)
+        """What a server does: from `position` to the end of the last file, and on as that grows."""
+        files = self.earlier + [self.history]
+        number = [history.name for history in files].index(file)
+        for history in files[number:-1]:
+            self.begin(wire, history.name, position, history)
+            for raw in history.following(max(position, FIRST_POSITION + 1)):
+                wire.event(raw)
+            position = FIRST_POSITION
         history, sent = self.history, position
+        self.begin(wire, history.name, position)
         while True:
             for raw in history.following(max(sent, FIRST_POSITION + 1)):
                 wire.event(raw)
@@ -226,10 +249,10 @@ class HostileServer:
             if self._ended.wait(self.heartbeat_seconds):
                 return
 
-    def begin(self, wire, file, position):
+    def begin(self, wire, file, position, history=None):
         """The part before the events: ROTATE and FORMAT_DESCRIPTION."""
         wire.event(fake_rotate(file, position))
-        first = self.history.events[0]
+        first = (history or self.history).events[0]
         if position > FIRST_POSITION:
             first = sign(first[:13] + bytes(4) + first[17:])
         wire.event(first)
