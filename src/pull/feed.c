@@ -167,7 +167,7 @@ static int name_file(struct feed *feed, const struct received *item, struct erro
 		return error_set(
 			err, ERROR_REFUSED,
 			"the second event (%s) of %s has %" PRIu64 " bytes; %u are allowed "
-			"at most. Do on the server: FLUSH BINARY LOGS DELETE_DOMAIN_ID=(…) "
+			"at most. Do on the server: FLUSH BINARY LOGS DELETE_DOMAIN_ID=(ID, ...) "
 			"for domains that are no longer used",
 			event_type_name(item->type), feed->request.binlog_file, item->length,
 			FILE_ID_EVENT_MAX);

@@ -114,7 +114,8 @@ static int fill(struct packet_reader *reader, enum tls_want *ret_want, struct er
 {
 	ssize_t size;
 
-	if (PACKET_BUFFER_SIZE - reader->end < READ_SIZE_MIN) {
+	/* What is empty begins anew, in memory that the processor's caches still hold. */
+	if (PACKET_BUFFER_SIZE - reader->end < READ_SIZE_MIN || reader->begin == reader->end) {
 		memmove(reader->buffer, reader->buffer + reader->begin,
 			reader->end - reader->begin);
 		reader->payload_end -= reader->begin;

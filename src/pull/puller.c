@@ -30,6 +30,9 @@
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
 
+/* While items come one after the other, what is due is looked after once in so many. */
+#define ITEMS_A_STEP 64
+
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
 struct spot {
@@ -305,12 +308,14 @@ static bool is_silent(const struct puller *puller)
 static bool may_read(struct puller *puller)
 {
 	uint64_t limit = puller->source->rate_limit;
-	uint64_t now = clock_monotonic_usec();
-	uint64_t elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
-	int64_t more = (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
+	uint64_t now, elapsed;
+	int64_t more;
 
 	if (limit == 0)
 		return true;
+	now = clock_monotonic_usec();
+	elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
+	more = (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
 	/* Less than a byte is not thrown away: the time goes on to count. */
 	if (more > 0) {
 		puller->allowance = MIN(puller->allowance + more, (int64_t)(limit / 10 + 1));
@@ -383,6 +388,7 @@ static int receive(struct puller *puller)
 /* From the stream into the segment, until one of them blocks. */
 static int pump(struct puller *puller, struct error *err)
 {
+	unsigned int count = 0;
 	int r = 1;
 
 	/* What is not archived never blocks, so a flood of it would keep us here. */
@@ -390,7 +396,7 @@ static int pump(struct puller *puller, struct error *err)
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
-		if (r > 0 && sink_step(puller->sink, err) < 0)
+		if (r > 0 && ++count % ITEMS_A_STEP == 0 && sink_step(puller->sink, err) < 0)
 			return err->code;
 	}
 	return 0;

@@ -43,6 +43,7 @@ struct sink {
 	bool has_status;
 	struct pull_status status;
 
+	uint64_t step_usec; /* the time of the last sink_step(): asked for at each event */
 	enum sink_state state;
 	struct segment *segment;
 	bool session_due;
@@ -441,7 +442,7 @@ enum segment_ended sink_roll_due(const struct sink *sink, uint64_t length)
 		return 0;
 	if (size >= limit)
 		return SEGMENT_ENDED_SIZE;
-	return clock_monotonic_usec() >= sink->age_usec ? SEGMENT_ENDED_AGE : 0;
+	return sink->step_usec >= sink->age_usec ? SEGMENT_ENDED_AGE : 0;
 }
 
 void sink_end(struct sink *sink, enum segment_ended ended, const char *next_file)
@@ -516,6 +517,7 @@ int sink_step(struct sink *sink, struct error *err)
 	uint64_t now = clock_monotonic_usec();
 	int r = 0;
 
+	sink->step_usec = now;
 	if (sink->state == SINK_LETTING_GO && !segment_in_flight(sink->segment)) {
 		segment_free(TAKE(sink->segment));
 		sink->state = SINK_CLOSED;
