@@ -27,8 +27,10 @@ struct receiver {
 	bool tracker_known; /* the tracker's state is that of the position */
 
 	char file[BINLOG_NAME_MAX + 1];
-	uint64_t position; /* of the next event of the file */
-	bool file_end;	   /* the last one was ROTATE or STOP */
+	char current_file[BINLOG_NAME_MAX + 1]; /* that the server wrote at the connect, or "" */
+	bool current;				/* the file is that one, or a later one */
+	uint64_t position;			/* of the next event of the file */
+	bool file_end;				/* the last one was ROTATE or STOP */
 	char next_file[BINLOG_NAME_MAX + 1];
 
 	struct format format;
@@ -74,6 +76,14 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->next_file[0] = '\0';
 	receiver->format_size = 0;
 	receiver->source_position = 0;
+	receiver->current_file[0] = '\0';
+	receiver->current = false;
+}
+
+void receiver_set_current(struct receiver *receiver, const char *file)
+{
+	snprintf(receiver->current_file, sizeof(receiver->current_file), "%s", file);
+	receiver->current = strcmp(receiver->file, file) == 0;
 }
 
 const char *receiver_file(const struct receiver *receiver)
@@ -149,7 +159,14 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 				 "%s says that %s follows, but the server goes on with %s: its "
 				 "history was changed",
 				 receiver->file, receiver->next_file, rotate.file);
+	/* A crash or a shutdown, after which a file has no ROTATE, ends the connection too. */
+	if (receiver->current && !receiver->next_file[0])
+		return error_set(err, ERROR_DEFECT,
+				 "%s ends at %" PRIu64 " without a ROTATE, and the server goes on "
+				 "with %s: was it reset (RESET MASTER)?",
+				 receiver->file, receiver->position, rotate.file);
 	memcpy(receiver->file, rotate.file, sizeof(receiver->file));
+	receiver->current |= strcmp(receiver->file, receiver->current_file) == 0;
 	receiver->position = PLACE_FIRST_POSITION;
 	receiver->await = AWAIT_FORMAT;
 	receiver->resumed = false;

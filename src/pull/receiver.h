@@ -53,6 +53,13 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 		    bool same_history);
 
 /*
+ * Right after receiver_start(): @file is the one that the server wrote when it was connected. It
+ * and what follows it end by a ROTATE; anything else is a server that was reset under our hands,
+ * and ERROR_DEFECT, for a fresh connection finds that out.
+ */
+void receiver_set_current(struct receiver *receiver, const char *file);
+
+/*
  * Look at the next item. ERROR_DEFECT: damaged, or no binlog: a fresh connection may bring it
  * right. ERROR_REFUSED: the server's binlog is not the one that is archived, or one that is not
  * archived. After an error only receiver_start() may follow.

@@ -156,6 +156,7 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 		return r;
 	packet_reader_start(stream->reader, stream->tls);
 	receiver_start(stream->receiver, place, file, request->same_history);
+	receiver_set_current(stream->receiver, stream->facts.last_file);
 	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file", LOG_TEXT(file),
 		 "position", LOG_NUMBER(stream->position), LOG_END);
 	return 0;

@@ -283,7 +283,7 @@ AT_THE_BEGINNING = {
         "ANNOTATE_ROWS where GTID_LIST is due"),
     "a file with nothing but its format": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0], fake_rotate(NEXT)]),
-        "refused", "has only one event"),
+        "refused", TWICE + "without a ROTATE"),
     "a file without anything": (
         instead(lambda s, f, p: [fake_rotate(f, p), fake_rotate(NEXT)]), "refused",
         TWICE + "sends no event"),

@@ -207,6 +207,21 @@ class ServerTest(PullTest):
                   "the longer file is refused as well")
         self.assertEqual(self.keeper.file_bytes(self.server.binlogs()[-1][0]), archived)
 
+    def test_a_server_that_is_reset_under_our_hands_is_refused_at_its_next_file(self):
+        for _ in range(3):  # so that the new history ends before the place where we are
+            self.write()
+        self.start()
+        self.wait_caught_up()
+        name = self.server.binlogs()[-1][0]
+        archived = self.keeper.file_bytes(name)
+        self.server.sql("RESET MASTER")
+        self.write()
+        self.server.rotate()
+        self.wait(lambda: self.keeper.state[0] == "refused", "it is refused")
+        self.assertRegex(self.keeper.state[1], "not the one archived|ends before")
+        self.assertEqual(self.keeper.file_bytes(name), archived)
+        self.assertEqual({segment.file for segment in self.keeper.segments}, {name})
+
     def test_another_server_is_refused_by_its_identity(self):
         self.start()
         self.wait_caught_up()

@@ -493,6 +493,27 @@ static void a_file_that_a_crash_ended_is_followed_by_any(void **state)
 	assert_string_equal(fixture->taken.next_file, "golden-bin.000007");
 }
 
+static void the_file_that_the_server_writes_does_not_end_without_a_rotate(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000002");
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	receiver_set_current(fixture->receiver, "golden-bin.000002");
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(fixture->taken.file_count, 1);
+
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	receiver_set_current(fixture->receiver, GOLDEN_FILE);
+	assert_fails(
+		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		&fixture->err, ERROR_DEFECT,
+		"ends at 256 without a ROTATE, and the server goes on with golden-bin.000002");
+}
+
 static void nothing_follows_the_end_of_a_file_in_it(void **state)
 {
 	struct fixture *fixture = *state;
@@ -646,6 +667,7 @@ int main(void)
 		TEST(positions_are_counted_and_compared_modulo_4_gib),
 		TEST(files_follow_each_other_by_name),
 		TEST(a_file_that_a_crash_ended_is_followed_by_any),
+		TEST(the_file_that_the_server_writes_does_not_end_without_a_rotate),
 		TEST(nothing_follows_the_end_of_a_file_in_it),
 		TEST(a_stream_must_begin_where_it_was_asked_to),
 		TEST(a_file_without_checksums_is_refused),
