@@ -17,7 +17,9 @@ from tests.integration.lab.hostile import (ANNOTATE, GTID_LIST, IN_USE, HostileS
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
 from tests.integration.lab.scratch import Scratch
+from tests.integration.lab.token import Token
 from tests.integration.lab.traffic import MEBIBYTE
+from tests.integration.lab.vault import Vault
 from tests.integration.pull_keeper import Keeper
 
 QUICK = True
@@ -567,7 +569,7 @@ class HostileTest(unittest.TestCase):
         cutters = [Cutter(self.scene(), seed) for seed in range(4)]
         for cutter in cutters:
             cutter.start()
-        end = time.monotonic() + 15
+        end = time.monotonic() + 9
         while time.monotonic() < end:
             for cutter in cutters:
                 cutter.step()
@@ -594,6 +596,32 @@ class HostileTest(unittest.TestCase):
         scene.start()
         scene.wait(reached.is_set, "it asks")
         self.assertEqual(scene.puller.stop(15), 0)
+
+    def test_an_archive_that_was_lied_to_verifies(self):
+        scene = self.scene()
+        server, history = scene.server, scene.history
+        vault = Vault(self.scratch, Token(self.scratch.directory("token")), self.authority,
+                      self.scratch.directory("volume"), {"orders": server})
+        vault.init()
+        vault.start()
+        self.addCleanup(vault.stop)
+
+        def covered():
+            return int(vault.source_status("orders").get("covered", {}).get("position", 0))
+
+        wait_until(lambda: covered() == history.size, 30, vault.tail)
+        for name in ("a wrong CRC", "another history with the same name", "an endless event"):
+            server.lie = functools.partial(BEHIND_AN_ARCHIVED_EVENT[name][0], scene)
+            server.cut()
+            vault.kill("binvault-pull")  # the next one does not wait for a next try
+            words = BEHIND_AN_ARCHIVED_EVENT[name][2].removeprefix(TWICE)
+            wait_until(lambda w=words: re.search(w, vault.source_status("orders")["sentence"]), 30,
+                       vault.tail)
+            self.assertEqual(covered(), history.size)
+        scene.be_honest()
+        vault.kill("binvault-pull")
+        wait_until(lambda: covered() == history.size, 30, vault.tail)
+        vault.verb("verify", "--decrypt", expect=(0, 6))
 
 
 if __name__ == "__main__":
