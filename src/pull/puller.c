@@ -30,6 +30,9 @@
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
 
+/* A server whose history keeps changing would have its files archived again and again. */
+#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
+
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
 
@@ -51,6 +54,19 @@ struct puller {
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
 	size_t server_index;
+
+	/*
+	 * The archived server is preferred: another one goes on only after each of `servers` was
+	 * tried in vain, and failover-after. So a short cut of the network, or our own restart,
+	 * does not begin a generation.
+	 */
+	uint32_t tried;	    /* servers of this round, a bit each */
+	bool round_done;    /* all were tried since the stream was lost */
+	uint64_t lost_usec; /* when it was, or when we began */
+
+	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
+	uint64_t diverged_usec;		   /* when that was found out last */
+
 	struct retry retry;
 	uint64_t try_usec; /* when to connect, monotonic */
 	uint64_t opened_usec;
@@ -106,6 +122,7 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	ASSERT(puller);
 	puller->options = *options;
 	puller->source = options->source;
+	puller->lost_usec = clock_monotonic_usec();
 	r = config_socket_pull(options->config, options->source->name, puller->socket, err);
 	if (r < 0)
 		return r;
@@ -207,6 +224,25 @@ static bool damaged_again(struct puller *puller)
 	return again;
 }
 
+/* The next server's turn; a round ends when each has had one. */
+static void next_server(struct puller *puller)
+{
+	size_t count = puller->source->server_count;
+
+	puller->tried |= UINT32_C(1) << puller->server_index;
+	if (puller->tried == (UINT32_C(1) << count) - 1) {
+		puller->tried = 0;
+		puller->round_done = true;
+	}
+	puller->server_index = (puller->server_index + 1) % count;
+}
+
+static bool may_fail_over(const struct puller *puller)
+{
+	return puller->round_done &&
+	       clock_monotonic_usec() >= puller->lost_usec + puller->source->failover_usec;
+}
+
 /* Decide when to try again after @code, and say so. */
 static void plan_retry(struct puller *puller, int code, const char *sentence)
 {
@@ -223,7 +259,30 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
 	snprintf(failure->sentence, sizeof(failure->sentence), "%.*s",
 		 (int)sizeof(failure->sentence) - 1, sentence);
 	puller->try_usec = clock_monotonic_usec() + delay;
-	puller->server_index = (puller->server_index + 1) % puller->source->server_count;
+	next_server(puller);
+}
+
+/*
+ * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
+ * if that comes twice in a short time, after a pause.
+ */
+static void plan_divergence(struct puller *puller, const char *sentence)
+{
+	uint64_t now = clock_monotonic_usec(), server_index = puller->server_index;
+
+	if (puller->divergence == GENERATION_DIVERGED)
+		puller->divergence = GENERATION_RESET;
+	else
+		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
+									 : GENERATION_DIVERGED;
+	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
+	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
+	puller->server_index = server_index;
+	puller->try_usec = now;
+	if (puller->diverged_usec && now < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
+	    puller->divergence != GENERATION_RESET)
+		puller->try_usec = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
+	puller->diverged_usec = now;
 }
 
 static void close_stream(struct puller *puller)
@@ -244,9 +303,27 @@ static void stream_lost(struct puller *puller, struct error *err)
 	}
 	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
 		note_spot(puller, &puller->broken);
+	if (receiver_verified(stream_receiver(puller->stream))) {
+		puller->lost_usec = clock_monotonic_usec();
+		puller->round_done = false;
+		puller->tried = 0;
+	}
 	close_stream(puller);
 	feed_lost(puller->feed);
-	plan_retry(puller, code, err->message);
+	if (code == ERROR_DIVERGED)
+		plan_divergence(puller, err->message);
+	else
+		plan_retry(puller, code, err->message);
+}
+
+/* It stands, but is another server than the archived one: the next, or, after a round, a pause. */
+static void pass_over(struct puller *puller, const char *sentence)
+{
+	bool round_was_done = puller->round_done;
+
+	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
+	if (!round_was_done)
+		puller->try_usec = clock_monotonic_usec();
 }
 
 /* Blocks until the server has answered, at most some time-outs long. */
@@ -255,13 +332,19 @@ static int open_stream(struct puller *puller, struct error *err)
 	const struct stream_request request = {
 		.server = server(puller),
 		.place = feed_place(puller->feed),
-		.identity = feed_identity(puller->feed),
+		.history = feed_history(puller->feed),
+		.reason = puller->divergence,
+		.accept_other = may_fail_over(puller),
 		.same_history = puller->same_history,
 	};
 	int r;
 
 	tell_state(puller);
 	r = stream_open(puller->stream, &request, err);
+	if (r > 0) {
+		pass_over(puller, err->message);
+		return 0;
+	}
 	if (r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_USAGE || r == ERROR_DEFECT ||
 	    r == ERROR_NOT_FOUND) {
 		plan_retry(puller, r, err->message);
@@ -275,7 +358,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->allowance = 0;
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
-		    receiver_file(stream_receiver(puller->stream)));
+		    stream_location(puller->stream));
 	return 0;
 }
 
@@ -409,6 +492,9 @@ static void note_success(struct puller *puller)
 	    !receiver_verified(stream_receiver(puller->stream)))
 		return;
 	puller->failure.sentence[0] = '\0';
+	/* A file that begins anew is gone on with by position as soon as the place is in it. */
+	if (!feed_begins(puller->feed))
+		puller->divergence = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;
