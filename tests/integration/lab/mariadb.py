@@ -21,7 +21,8 @@ class MariaDB(Server):
 
     flavour = "mariadb"
     title = "MariaDB 10.11"
-    engines = ("InnoDB", "Aria", "MyISAM")
+    golden = "mariadb-10.11"
+    engines = copy_engines = ("InnoDB", "Aria", "MyISAM")
     binlog_base = "mariadb-bin"
     client_program, binlog_program = "mariadb", "mariadb-binlog"
     archive_grants = ("REPLICATION SLAVE", "BINLOG MONITOR")
@@ -121,6 +122,7 @@ class MariaDB118(MariaDB):
     """MariaDB 11.8, from a folder."""
 
     title = "MariaDB 11.8"
+    golden = "mariadb-11.8"
     tree = Tree("mariadb-trixie")
 
     @classmethod

@@ -55,6 +55,8 @@ class Server:
     flavour = ""                       # mariadb or mysql, as the archive calls it
     title = ""                         # as people call it, with the version
     engines = ("InnoDB", "MyISAM")
+    copy_engines = ("InnoDB",)         # that CREATE TABLE … SELECT may make
+    golden = ""                        # the SQL below tests/golden that this version understands
     binlog_base = ""
     binlog_program = ""
     archive_grants = ()
@@ -200,7 +202,10 @@ class Server:
 
     # -- binlogs ---------------------------------------------------------------------------------
     def binlogs(self):
-        """[(name, size)] as the server lists them; the last one is being written."""
+        """[(name, size)] of all; the last one is being written.
+
+        The size is that of the plain file: where the next event begins, and what an archive has.
+        """
         return [(row[0], int(row[1])) for row in self.sql("SHOW BINARY LOGS")]
 
     def closed_binlogs(self):
