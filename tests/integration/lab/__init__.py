@@ -14,6 +14,7 @@ and owns what it starts:
     loopfs     an XFS or ext4 file system in an image
     workload   every event type that a server can write
     binlog     what a binlog file holds
+    decrypt    the plain content of what a server has encrypted
     traffic    mixed traffic against a server, and bulk for the benchmark
     vault      Binvault itself: configuration, init, run, verbs
     processes  programs under test: logs, SIGKILL, waiting, memory
