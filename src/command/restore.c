@@ -117,6 +117,31 @@ static void print_command(const char *word, const char *directory)
 	fputs(" && ", stdout);
 }
 
+static struct gtid_interval interval_of(const struct gtid_range *range)
+{
+	struct gtid_interval interval = {
+		.group = {.size = range->group_size},
+		.first = range->first,
+		.last = range->last,
+	};
+
+	memcpy(interval.group.bytes, range->group, range->group_size);
+	return interval;
+}
+
+/* MariaDB's tool takes one GTID a domain: the last, whichever server wrote it. */
+static bool is_passed(const struct gtid_ranges *ranges, const struct gtid_interval *interval)
+{
+	for (size_t i = 0; i < gtid_ranges_count(ranges); i++) {
+		struct gtid_interval other = interval_of(gtid_ranges_at(ranges, i));
+
+		if (gtid_group_same_domain(&other.group, &interval->group) &&
+		    other.last > interval->last)
+			return true;
+	}
+	return false;
+}
+
 /* The option by which the server's own tool passes over what the generation before held already. */
 static int print_skip(enum flavour flavour, const json_t *skip, struct error *err)
 {
@@ -130,15 +155,10 @@ static int print_skip(enum flavour flavour, const json_t *skip, struct error *er
 	ASSERT(text);
 	gtid_text_writer_init(&writer, text, SKIP_TEXT_SIZE);
 	for (size_t i = 0; r == 0 && i < gtid_ranges_count(ranges); i++) {
-		const struct gtid_range *range = gtid_ranges_at(ranges, i);
-		struct gtid_interval interval = {
-			.group = {.size = range->group_size},
-			.first = range->first,
-			.last = range->last,
-		};
+		struct gtid_interval interval = interval_of(gtid_ranges_at(ranges, i));
 
-		memcpy(interval.group.bytes, range->group, range->group_size);
-		r = gtid_text_writer_add(&writer, &interval, err);
+		if (!is_passed(ranges, &interval))
+			r = gtid_text_writer_add(&writer, &interval, err);
 	}
 	if (r == 0)
 		printf(" %s=%s", flavour == FLAVOUR_MYSQL ? "--exclude-gtids" : "--start-position",

@@ -346,13 +346,13 @@ def _unescape(field):
     return text
 
 
-def replay(server, files):
+def replay(server, files, *options):
     """Feed binlog files into `server` as a restore does: mariadb-binlog FILE… | mariadb.
 
     MariaDB must not be strict about GTIDs: a CREATE … SELECT is one GTID in row format but two
     when a client replays it, so that the next GTID of the file is already taken.
     """
-    source = subprocess.Popen(server.binlog_tool(f"--local-load={server.data}", *files),
+    source = subprocess.Popen(server.binlog_tool(f"--local-load={server.data}", *options, *files),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
     target = subprocess.run(server.client_command("--binary-mode"), stdin=source.stdout,
