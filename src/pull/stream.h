@@ -24,13 +24,15 @@ DEFINE_CLEANUP(stream_free, struct stream *);
 /*
  * Connect to @server and ask for what follows @place, or, if that is empty, for the file that
  * `start` means. @identity: of the server that the archived bytes came from, NULL if there are
- * none. ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must.
+ * none. ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must;
+ * ERROR_EXISTS: another client uses our server id.
  */
 struct stream_request {
 	const struct config_server *server;
 	const struct place *place;
 	const uint8_t *identity;
 	bool same_history; /* as receiver_start() */
+	struct credential *credential;
 };
 int stream_open(struct stream *stream, const struct stream_request *request,
 		struct error *err) MUST_CHECK;
@@ -46,7 +48,8 @@ const struct receiver *stream_receiver(const struct stream *stream);
 /*
  * The next item: 1, or 0 when the descriptor must become readable or writable first. Errors end the
  * stream: ERROR_CLOSED (connect again), ERROR_DEFECT (damaged: a fresh connection may bring it
- * right), ERROR_REFUSED (the server said no, or its binlog is not the one archived).
+ * right), ERROR_REFUSED (the server said no, or its binlog is not the one archived), ERROR_EXISTS
+ * (another client has connected with our server id).
  */
 int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
 		struct error *err) MUST_CHECK;
