@@ -12,6 +12,7 @@ struct gtid_ranges {
 	size_t size;
 	size_t count;
 	size_t count_max; /* what size_max bytes hold of the shortest ranges */
+	size_t recent;	  /* the index of the range that was added last */
 	bool overflowed;
 	struct gtid_range ranges[];
 };
@@ -21,6 +22,7 @@ static size_t range_size(const struct gtid_range *range)
 	return 1 + (size_t)range->group_size + 8 + 8;
 }
 
+/* The order of groups; the bytes behind a group's size do not count. */
 static int group_compare(const struct gtid_range *a, const struct gtid_range *b)
 {
 	int order = memcmp(a->group, b->group, MIN(a->group_size, b->group_size));
@@ -33,6 +35,21 @@ static bool range_reaches(const struct gtid_range *range, const struct gtid_rang
 {
 	return group_compare(range, next) == 0 &&
 	       (range->last == UINT64_MAX || next->first <= range->last + 1);
+}
+
+/* Whether all of @range stands before all of @other, in the order of the set. */
+static bool range_before(const struct gtid_range *range, const struct gtid_range *other)
+{
+	int order = group_compare(range, other);
+
+	return order < 0 || (order == 0 && range->last < other->first);
+}
+
+static bool range_begins_first(const struct gtid_range *range, const struct gtid_range *other)
+{
+	int order = group_compare(range, other);
+
+	return order < 0 || (order == 0 && range->first <= other->first);
 }
 
 struct gtid_ranges *gtid_ranges_new(size_t size_max)
@@ -56,7 +73,15 @@ void gtid_ranges_clear(struct gtid_ranges *ranges)
 {
 	ranges->size = 0;
 	ranges->count = 0;
+	ranges->recent = 0;
 	ranges->overflowed = false;
+}
+
+static bool ranges_overflow(struct gtid_ranges *ranges)
+{
+	gtid_ranges_clear(ranges);
+	ranges->overflowed = true;
+	return false;
 }
 
 /* The first index whose range begins behind @range in the order of the set. */
@@ -66,13 +91,11 @@ static size_t ranges_search(const struct gtid_ranges *ranges, const struct gtid_
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct gtid_range *at = &ranges->ranges[middle];
-		int order = group_compare(at, range);
 
-		if (order > 0 || (order == 0 && at->first > range->first))
-			high = middle;
-		else
+		if (range_begins_first(&ranges->ranges[middle], range))
 			low = middle + 1;
+		else
+			high = middle;
 	}
 	return low;
 }
@@ -83,11 +106,27 @@ static void ranges_replace(struct gtid_ranges *ranges, size_t begin, size_t end,
 {
 	for (size_t i = begin; i < end; i++)
 		ranges->size -= range_size(&ranges->ranges[i]);
-	memmove(&ranges->ranges[begin + 1], &ranges->ranges[end],
-		(ranges->count - end) * sizeof(ranges->ranges[0]));
+	if (end != begin + 1)
+		memmove(&ranges->ranges[begin + 1], &ranges->ranges[end],
+			(ranges->count - end) * sizeof(ranges->ranges[0]));
 	ranges->count = ranges->count - (end - begin) + 1;
 	ranges->ranges[begin] = *range;
 	ranges->size += range_size(range);
+	ranges->recent = begin;
+}
+
+/* Whether @range only moves the end of the range that was added last, and that is done. */
+static bool add_successor(struct gtid_ranges *ranges, const struct gtid_range *range)
+{
+	struct gtid_range *recent = &ranges->ranges[ranges->recent];
+
+	if (ranges->recent >= ranges->count || recent->last == UINT64_MAX ||
+	    range->first != recent->last + 1 || group_compare(recent, range) != 0)
+		return false;
+	if (ranges->recent + 1 < ranges->count && range_reaches(range, recent + 1))
+		return false;
+	recent->last = range->last;
+	return true;
 }
 
 bool gtid_ranges_add(struct gtid_ranges *ranges, const struct gtid_range *range)
@@ -99,6 +138,8 @@ bool gtid_ranges_add(struct gtid_ranges *ranges, const struct gtid_range *range)
 	ASSERT(range->first <= range->last);
 	if (ranges->overflowed)
 		return false;
+	if (add_successor(ranges, range))
+		return true;
 	begin = end = ranges_search(ranges, range);
 	if (begin > 0 && range_reaches(&ranges->ranges[begin - 1], range)) {
 		begin--;
@@ -109,14 +150,106 @@ bool gtid_ranges_add(struct gtid_ranges *ranges, const struct gtid_range *range)
 		united.last = MAX(ranges->ranges[end].last, united.last);
 		end++;
 	}
-	if (begin == end && ranges->size + range_size(range) > ranges->size_max) {
-		gtid_ranges_clear(ranges);
-		ranges->overflowed = true;
-		return false;
-	}
+	if (begin == end && ranges->size + range_size(range) > ranges->size_max)
+		return ranges_overflow(ranges);
 	ranges_replace(ranges, begin, end, &united);
 	ASSERT(ranges->count <= ranges->count_max);
 	return true;
+}
+
+/* The same for a range that does not begin before the last one of the set. */
+static bool ranges_append(struct gtid_ranges *ranges, const struct gtid_range *range)
+{
+	struct gtid_range *last = ranges->count ? &ranges->ranges[ranges->count - 1] : NULL;
+
+	if (ranges->overflowed)
+		return false;
+	if (last && range_reaches(last, range)) {
+		last->last = MAX(last->last, range->last);
+		return true;
+	}
+	if (ranges->size + range_size(range) > ranges->size_max)
+		return ranges_overflow(ranges);
+	ranges->ranges[ranges->count++] = *range;
+	ranges->size += range_size(range);
+	ASSERT(ranges->count <= ranges->count_max);
+	return true;
+}
+
+/* Put the contents of @result, which has the same bound, in the place of those of @ranges. */
+static bool ranges_become(struct gtid_ranges *ranges, const struct gtid_ranges *result)
+{
+	ASSERT(ranges->size_max == result->size_max);
+	if (result->overflowed)
+		return ranges_overflow(ranges);
+	memcpy(ranges->ranges, result->ranges, result->count * sizeof(ranges->ranges[0]));
+	ranges->count = result->count;
+	ranges->size = result->size;
+	ranges->recent = 0;
+	return true;
+}
+
+/*
+ * Both operations write the result in its order, beside the set: changed in place, a set that
+ * fits in the end could overflow on the way there.
+ */
+bool gtid_ranges_unite(struct gtid_ranges *into, const struct gtid_ranges *other)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *result = NULL;
+	size_t i = 0, j = 0;
+
+	if (into->overflowed || other->overflowed)
+		return ranges_overflow(into);
+	result = gtid_ranges_new(into->size_max);
+	while (i < into->count || j < other->count) {
+		const struct gtid_range *a = &into->ranges[i], *b = &other->ranges[j];
+
+		if (j == other->count || (i < into->count && range_begins_first(a, b))) {
+			ranges_append(result, a);
+			i++;
+		} else {
+			ranges_append(result, b);
+			j++;
+		}
+	}
+	return ranges_become(into, result);
+}
+
+/* Append what the ranges of @other, from index @index on, leave of @range. */
+static void append_remainder(struct gtid_ranges *result, struct gtid_range range,
+			     const struct gtid_ranges *other, size_t index)
+{
+	for (; index < other->count && !range_before(&range, &other->ranges[index]); index++) {
+		const struct gtid_range *hole = &other->ranges[index];
+		struct gtid_range piece = range;
+
+		if (hole->first > range.first) {
+			piece.last = hole->first - 1;
+			ranges_append(result, &piece);
+		}
+		if (hole->last >= range.last)
+			return;
+		range.first = hole->last + 1;
+	}
+	ranges_append(result, &range);
+}
+
+bool gtid_ranges_subtract(struct gtid_ranges *from, const struct gtid_ranges *other)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *result = NULL;
+	size_t j = 0;
+
+	if (from->overflowed || other->overflowed)
+		return ranges_overflow(from);
+	result = gtid_ranges_new(from->size_max);
+	for (size_t i = 0; i < from->count; i++) {
+		while (j < other->count && range_before(&other->ranges[j], &from->ranges[i]))
+			j++;
+		append_remainder(result, from->ranges[i], other, j);
+	}
+	return ranges_become(from, result);
 }
 
 bool gtid_ranges_room(const struct gtid_ranges *ranges)
@@ -142,6 +275,52 @@ bool gtid_ranges_contain(const struct gtid_ranges *ranges, const uint8_t *group,
 	index = ranges_search(ranges, &key);
 	return index > 0 && group_compare(&ranges->ranges[index - 1], &key) == 0 &&
 	       ranges->ranges[index - 1].last >= sequence;
+}
+
+bool gtid_ranges_contain_all(const struct gtid_ranges *ranges, const struct gtid_ranges *other)
+{
+	size_t i = 0;
+
+	if (ranges->overflowed || other->overflowed)
+		return false;
+	for (size_t j = 0; j < other->count; j++) {
+		const struct gtid_range *range = &other->ranges[j];
+
+		while (i < ranges->count && range_before(&ranges->ranges[i], range))
+			i++;
+		/* Ranges that touch are one, so one range holds all of it or none does. */
+		if (i == ranges->count || group_compare(&ranges->ranges[i], range) != 0 ||
+		    ranges->ranges[i].first > range->first || ranges->ranges[i].last < range->last)
+			return false;
+	}
+	return true;
+}
+
+bool gtid_ranges_equal(const struct gtid_ranges *a, const struct gtid_ranges *b)
+{
+	if (a->overflowed || b->overflowed || a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (group_compare(&a->ranges[i], &b->ranges[i]) != 0 ||
+		    a->ranges[i].first != b->ranges[i].first ||
+		    a->ranges[i].last != b->ranges[i].last)
+			return false;
+	return true;
+}
+
+bool gtid_ranges_meet(const struct gtid_ranges *a, const struct gtid_ranges *b)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a->count && j < b->count) {
+		if (range_before(&a->ranges[i], &b->ranges[j]))
+			i++;
+		else if (range_before(&b->ranges[j], &a->ranges[i]))
+			j++;
+		else
+			return true;
+	}
+	return false;
 }
 
 size_t gtid_ranges_count(const struct gtid_ranges *ranges)

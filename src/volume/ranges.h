@@ -5,7 +5,12 @@
  * (bytes as unsigned numbers, a prefix first), then by first. The bound is on the encoded size; a
  * set that would pass it is emptied and stays `overflowed`, because half a set is a lie.
  *
- * Owns: its memory, all of it allocated by _new. Threads: one.
+ * What an overflowed set holds is not known. So a set that is made out of one (unite, subtract) is
+ * overflowed itself, and a question about one (contain, contain_all, equal, meet) has the answer
+ * false: who would act on a "no" asks gtid_ranges_overflowed() before.
+ *
+ * Owns: its memory, all of it allocated by _new; unite and subtract allocate as much again until
+ * they return. Threads: one.
  */
 #pragma once
 
@@ -38,8 +43,19 @@ DEFINE_CLEANUP(gtid_ranges_free, struct gtid_ranges *);
 /* Empty again, and no longer overflowed. */
 void gtid_ranges_clear(struct gtid_ranges *ranges);
 
-/* Unite; false if the set has overflowed (now or before). */
+/*
+ * Unite with one range; false if the set has overflowed (now or before). Made for transactions as
+ * they come: the successor of the number that was added last costs two comparisons.
+ */
 bool gtid_ranges_add(struct gtid_ranges *ranges, const struct gtid_range *range);
+
+/*
+ * Unite with, or take away, all of @other, which may be the same set. False if the result does not
+ * fit, or either set had overflowed: the first set has then overflowed. Taking away can make a set
+ * larger, where it splits ranges.
+ */
+bool gtid_ranges_unite(struct gtid_ranges *into, const struct gtid_ranges *other);
+bool gtid_ranges_subtract(struct gtid_ranges *from, const struct gtid_ranges *other);
 
 /* Whether any one more range is sure to fit. */
 bool gtid_ranges_room(const struct gtid_ranges *ranges);
@@ -47,6 +63,12 @@ bool gtid_ranges_room(const struct gtid_ranges *ranges);
 bool gtid_ranges_overflowed(const struct gtid_ranges *ranges);
 bool gtid_ranges_contain(const struct gtid_ranges *ranges, const uint8_t *group, size_t group_size,
 			 uint64_t sequence);
+
+/* Every number of @other is in @ranges; the same numbers are in both; some number is in both. */
+bool gtid_ranges_contain_all(const struct gtid_ranges *ranges, const struct gtid_ranges *other);
+bool gtid_ranges_equal(const struct gtid_ranges *a, const struct gtid_ranges *b);
+bool gtid_ranges_meet(const struct gtid_ranges *a, const struct gtid_ranges *b);
+
 size_t gtid_ranges_count(const struct gtid_ranges *ranges);
 const struct gtid_range *gtid_ranges_at(const struct gtid_ranges *ranges, size_t index);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "binlog/gtid_text.h"
 #include "binlog/transaction.h"
 #include "unit/binlog/golden.h"
 
@@ -226,6 +227,16 @@ static size_t put_mysql_gtid(uint8_t *event, uint8_t type)
 	return put_header(event, type, 0, 42);
 }
 
+static size_t put_tagged_gtid(uint8_t *event)
+{
+	/* version, size, and the fields: a UUID of ones, the number 42 (signed), the tag "a" */
+	static const uint8_t body[] = {2, 50, 0, 2, 2, 2, 2, 2, 2,    2, 2, 2,	2,
+				       2, 2,  2, 2, 2, 2, 2, 4, 0xa8, 6, 2, 'a'};
+
+	memcpy(event + EVENT_HEADER_SIZE, body, sizeof(body));
+	return put_header(event, EVENT_GTID_TAGGED, 0, sizeof(body));
+}
+
 static size_t put_rows(uint8_t *event, uint8_t type, uint16_t flags)
 {
 	memset(event + EVENT_HEADER_SIZE, 0, 10);
@@ -278,7 +289,7 @@ static size_t put_word(uint8_t *event, const char *word)
 	if (strcmp(word, "gtid34") == 0)
 		return put_mysql_gtid(event, EVENT_ANONYMOUS_GTID);
 	if (strcmp(word, "gtid42") == 0)
-		return put_mysql_gtid(event, EVENT_GTID_TAGGED);
+		return put_tagged_gtid(event);
 	if (strcmp(word, "rows") == 0)
 		return put_rows(event, EVENT_WRITE_ROWS_V1, 0);
 	if (strcmp(word, "rows-other") == 0)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/checked.h"
 #include "volume/ranges.h"
 
 static struct gtid_range range_of(const char *group, uint64_t first, uint64_t last)
@@ -112,6 +113,219 @@ static void random_ranges_agree_with_a_table(void **state)
 	}
 }
 
+static void the_successor_of_the_last_number_is_united(void **state)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *ranges = gtid_ranges_new(4096);
+
+	(void)state;
+	assert_true(add(ranges, "b", 20, 29));
+	assert_true(add(ranges, "b", 10, 10));
+	assert_true(add(ranges, "b", 11, 18)); /* the fast way */
+	assert_int_equal(gtid_ranges_count(ranges), 2);
+	assert_int_equal(gtid_ranges_at(ranges, 0)->last, 18);
+	assert_true(add(ranges, "b", 19, 19)); /* reaches the next range */
+	assert_int_equal(gtid_ranges_count(ranges), 1);
+	assert_int_equal(gtid_ranges_at(ranges, 0)->last, 29);
+	assert_true(add(ranges, "ba", 30, 30)); /* another group */
+	assert_int_equal(gtid_ranges_count(ranges), 2);
+	assert_true(add(ranges, "ba", UINT64_MAX, UINT64_MAX));
+	assert_true(add(ranges, "ba", 0, 0)); /* UINT64_MAX has no successor */
+	assert_int_equal(gtid_ranges_count(ranges), 4);
+	gtid_ranges_clear(ranges);
+	assert_true(add(ranges, "b", 30, 30)); /* nothing is left of what was last */
+	assert_int_equal(gtid_ranges_count(ranges), 1);
+	assert_int_equal(gtid_ranges_size(ranges), 1 + 1 + 16);
+}
+
+static void the_numbers_at_the_ends_are_taken_away(void **state)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *all = gtid_ranges_new(4096);
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *ends = gtid_ranges_new(4096);
+
+	(void)state;
+	add(all, "a", 0, UINT64_MAX);
+	add(ends, "a", 0, 0);
+	add(ends, "a", UINT64_MAX, UINT64_MAX);
+	assert_true(gtid_ranges_subtract(all, ends));
+	assert_int_equal(gtid_ranges_count(all), 1);
+	assert_int_equal(gtid_ranges_at(all, 0)->first, 1);
+	assert_int_equal(gtid_ranges_at(all, 0)->last, UINT64_MAX - 1);
+	assert_false(gtid_ranges_meet(all, ends));
+	assert_true(gtid_ranges_unite(all, ends));
+	assert_int_equal(gtid_ranges_count(all), 1);
+	assert_int_equal(gtid_ranges_at(all, 0)->last, UINT64_MAX);
+	assert_true(gtid_ranges_subtract(all, all));
+	assert_int_equal(gtid_ranges_count(all), 0);
+	assert_int_equal(gtid_ranges_size(all), 0);
+}
+
+static void only_a_result_that_does_not_fit_overflows(void **state)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *two = gtid_ranges_new(36); /* two ranges of a group of one byte */
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *other = gtid_ranges_new(4096);
+
+	(void)state;
+	add(two, "a", 30, 40);
+	add(two, "a", 50, 60);
+	add(other, "a", 1, 2);
+	add(other, "a", 41, 49);
+	assert_true(gtid_ranges_unite(two, other)); /* three on the way: 1-2, 30-40, 50-60 */
+	assert_int_equal(gtid_ranges_count(two), 2);
+	gtid_ranges_clear(other);
+	add(other, "a", 35, 35);
+	add(other, "a", 50, 60);
+	gtid_ranges_clear(two);
+	add(two, "a", 30, 40);
+	add(two, "a", 50, 60);
+	assert_true(gtid_ranges_subtract(two, other)); /* three on the way: 30-34, 36-40, 50-60 */
+	assert_int_equal(gtid_ranges_count(two), 2);
+	gtid_ranges_clear(other);
+	add(other, "a", 32, 32);
+	assert_false(gtid_ranges_subtract(two, other));
+	assert_true(gtid_ranges_overflowed(two));
+	assert_int_equal(gtid_ranges_count(two), 0);
+	gtid_ranges_clear(two);
+	add(other, "a", 1, 1);
+	add(other, "a", 3, 3);
+	assert_false(gtid_ranges_unite(two, other));
+	assert_true(gtid_ranges_overflowed(two));
+}
+
+static void what_an_overflowed_set_holds_is_not_known(void **state)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *overflowed = gtid_ranges_new(10);
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *empty = gtid_ranges_new(4096);
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *full = gtid_ranges_new(4096);
+
+	(void)state;
+	assert_false(add(overflowed, "a", 1, 1));
+	add(full, "a", 1, 9);
+	assert_false(gtid_ranges_contain_all(overflowed, empty));
+	assert_false(gtid_ranges_contain_all(full, overflowed));
+	assert_false(gtid_ranges_equal(overflowed, empty));
+	assert_false(gtid_ranges_equal(overflowed, overflowed));
+	assert_false(gtid_ranges_meet(overflowed, full));
+	assert_false(gtid_ranges_unite(overflowed, full));
+	assert_false(gtid_ranges_subtract(overflowed, full));
+	assert_true(gtid_ranges_overflowed(overflowed));
+	assert_false(gtid_ranges_subtract(full, overflowed));
+	assert_true(gtid_ranges_overflowed(full));
+	gtid_ranges_clear(full);
+	assert_false(gtid_ranges_unite(full, overflowed));
+	assert_true(gtid_ranges_overflowed(full));
+	assert_true(gtid_ranges_equal(empty, empty));
+	assert_true(gtid_ranges_contain_all(empty, empty));
+}
+
+#define MODEL_GROUPS  3
+#define MODEL_NUMBERS 40
+
+static const char *const model_groups[MODEL_GROUPS] = {"a", "ab", "b"};
+
+struct model {
+	bool has[MODEL_GROUPS][MODEL_NUMBERS];
+};
+
+static void random_set(unsigned int *seed, struct gtid_ranges *ranges, struct model *model)
+{
+	gtid_ranges_clear(ranges);
+	memset(model, 0, sizeof(*model));
+	for (int i = rand_r(seed) % 16; i > 0; i--) {
+		int group = rand_r(seed) % MODEL_GROUPS, first = rand_r(seed) % MODEL_NUMBERS;
+		int last = first + rand_r(seed) % 9;
+
+		last = MIN(last, MODEL_NUMBERS - 1);
+		assert_true(add(ranges, model_groups[group], (uint64_t)first, (uint64_t)last));
+		for (int j = first; j <= last; j++)
+			model->has[group][j] = true;
+	}
+}
+
+/* The same numbers, in the one form that a set has. */
+static void assert_is_model(const struct gtid_ranges *ranges, const struct model *model)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *copy = gtid_ranges_new(4096);
+
+	for (int group = MODEL_GROUPS - 1; group >= 0; group--)
+		for (int j = MODEL_NUMBERS - 1; j >= 0; j--)
+			if (model->has[group][j])
+				add(copy, model_groups[group], (uint64_t)j, (uint64_t)j);
+	assert_true(gtid_ranges_equal(ranges, copy));
+	assert_int_equal(gtid_ranges_size(ranges), gtid_ranges_size(copy));
+}
+
+struct model_answers {
+	struct model united, left;
+	bool contains_all, meets, equal;
+};
+
+static struct model_answers model_compare(const struct model *a, const struct model *b)
+{
+	struct model_answers answers = {.contains_all = true, .equal = true};
+
+	for (int group = 0; group < MODEL_GROUPS; group++) {
+		for (int j = 0; j < MODEL_NUMBERS; j++) {
+			bool in_a = a->has[group][j], in_b = b->has[group][j];
+
+			answers.united.has[group][j] = in_a || in_b;
+			answers.left.has[group][j] = in_a && !in_b;
+			answers.contains_all &= in_a || !in_b;
+			answers.meets |= in_a && in_b;
+			answers.equal &= in_a == in_b;
+		}
+	}
+	return answers;
+}
+
+static void random_sets_agree_with_a_table(void **state)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *a = gtid_ranges_new(4096);
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *b = gtid_ranges_new(4096);
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *result = gtid_ranges_new(8192);
+	struct model model_a, model_b;
+	unsigned int seed = 11;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		struct model_answers answers;
+
+		random_set(&seed, a, &model_a);
+		random_set(&seed, b, &model_b);
+		if (i % 3 == 0) { /* random sets alone seldom hold one another */
+			assert_true(gtid_ranges_subtract(b, a));
+			model_b = model_compare(&model_b, &model_a).left;
+			assert_true(gtid_ranges_unite(a, b));
+			model_a = model_compare(&model_a, &model_b).united;
+		}
+		answers = model_compare(&model_a, &model_b);
+		assert_int_equal(gtid_ranges_contain_all(a, b), answers.contains_all);
+		assert_int_equal(gtid_ranges_meet(a, b), answers.meets);
+		assert_int_equal(gtid_ranges_equal(a, b), answers.equal);
+		gtid_ranges_clear(result);
+		assert_true(gtid_ranges_unite(result, a));
+		assert_true(gtid_ranges_unite(result, b));
+		assert_is_model(result, &answers.united);
+		assert_true(gtid_ranges_contain_all(result, a));
+		assert_true(gtid_ranges_subtract(a, b));
+		assert_is_model(a, &answers.left);
+		assert_false(gtid_ranges_meet(a, b));
+		assert_true(gtid_ranges_subtract(result, b));
+		assert_true(gtid_ranges_equal(result, a));
+	}
+}
+
 static void every_bad_encoding_has_its_sentence(void **state)
 {
 	CLEANUP(gtid_ranges_freep)
@@ -154,6 +368,11 @@ int main(void)
 		cmocka_unit_test(the_ends_of_the_numbers_are_no_trap),
 		cmocka_unit_test(a_set_that_would_pass_its_bound_is_no_set),
 		cmocka_unit_test(random_ranges_agree_with_a_table),
+		cmocka_unit_test(the_successor_of_the_last_number_is_united),
+		cmocka_unit_test(the_numbers_at_the_ends_are_taken_away),
+		cmocka_unit_test(only_a_result_that_does_not_fit_overflows),
+		cmocka_unit_test(what_an_overflowed_set_holds_is_not_known),
+		cmocka_unit_test(random_sets_agree_with_a_table),
 		cmocka_unit_test(every_bad_encoding_has_its_sentence),
 	};
 
