@@ -187,7 +187,8 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 	ASSERT(!stream->connection);
 	stream->file_is_gone = false;
 	make_id(id);
-	r = connection_open(stream->source, request->server, id, &stream->connection, err);
+	r = connection_open(stream->source, request->server, request->credential, id,
+			    &stream->connection, err);
 	if (r < 0)
 		return r;
 	r = preflight_check(stream->connection, stream->source, &stream->facts, err);
@@ -213,9 +214,10 @@ static int server_error(struct stream *stream, unsigned number, struct error *er
 	snprintf(text, sizeof(text), "%s", err->message);
 	if (number == SERVER_SLAVE_SAME_ID || strstr(text, "same server_uuid/server_id") ||
 	    strstr(text, "same server id"))
-		return error_set(err, ERROR_REFUSED,
+		return error_set(err, ERROR_EXISTS,
 				 "server-id %u is used by another replica of this server: give "
-				 "each its own (%.400s)",
+				 "each its own, then start this one anew. It is tried again in an "
+				 "hour, since each ends the other's stream (%.250s)",
 				 stream->source->server_id, text);
 	if (number != SERVER_FATAL_READING_BINLOG)
 		return err->code;

@@ -24,7 +24,8 @@ DEFINE_CLEANUP(stream_free, struct stream *);
 /*
  * Connect to @server and ask for what follows the place, as locate.h says. 0: it is open; 1: it is
  * another server than the archived one and @accept_other is false, with a sentence in @err.
- * ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must.
+ * ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must;
+ * ERROR_EXISTS: another client uses our server id.
  */
 struct stream_request {
 	const struct config_server *server;
@@ -33,6 +34,7 @@ struct stream_request {
 	enum generation_reason reason; /* as locate_request */
 	bool accept_other;
 	bool same_history; /* as receiver_start() */
+	struct credential *credential;
 };
 int stream_open(struct stream *stream, const struct stream_request *request,
 		struct error *err) MUST_CHECK;
@@ -49,7 +51,8 @@ const struct location *stream_location(const struct stream *stream);
 /*
  * The next item: 1, or 0 when the descriptor must become readable or writable first. Errors end the
  * stream: ERROR_CLOSED (connect again), ERROR_DEFECT (damaged: a fresh connection may bring it
- * right), ERROR_REFUSED (the server said no), ERROR_DIVERGED (its binlog is not the one archived).
+ * right), ERROR_REFUSED (the server said no), ERROR_DIVERGED (its binlog is not the one archived),
+ * ERROR_EXISTS (another client has connected with our server id).
  */
 int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
 		struct error *err) MUST_CHECK;
