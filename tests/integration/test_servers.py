@@ -7,8 +7,10 @@ from tests.integration.lab import binlog, decrypt, workload
 from tests.integration.lab.flavours import needs
 from tests.integration.lab.mariadb import MariaDB, MariaDB118
 from tests.integration.lab.mysql import MySQL
+from tests.integration.lab.server import replay
 from tests.integration.lab.stage import SOURCE, Stage
 from tests.integration.lab.token import Token
+from tests.integration.lab.traffic import MEBIBYTE, Traffic
 from tests.integration.lab.vault import Vault
 
 
@@ -39,7 +41,9 @@ class Identity:
         return {name: (directory / name).read_bytes() for name in cls.names}
 
     def check_restored(self, vault):
-        vault.verb("restore", SOURCE, "--to", "all")
+        output = vault.verb("restore", SOURCE, "--to", "all")
+        self.assertIn(f" && {self.server.binlog_program} {self.names[0]}", output)
+        self.assertIn(f") | {self.server.client_program} --binary-mode", output)
         for name in self.names:
             restored = (vault.export / "all" / name).read_bytes()
             self.assertEqual(len(restored), len(self.copies[name]), name)
@@ -108,6 +112,36 @@ class MySQLTest(Identity, unittest.TestCase):
 class MySQLEncryptedTest(MySQLTest):
     encrypted = True
     about = "MySQL, encrypted"
+
+
+class Replay:
+    """What a restore gives, the server's own programs replay."""
+
+    flavour = None
+    about = ""
+
+    def test_what_is_restored_replays_into_another_server(self):
+        with Stage(flavour=self.flavour) as stage:
+            stage.vault.start()
+            Traffic(stage.server, seed=17, seconds=3, largest=2 * MEBIBYTE).run()
+            names = stage.archive()
+            stage.vault.verb("restore", SOURCE, "--to", "all")
+            target = self.flavour(stage.scratch, tls=False, name="db2", server_id=12, strict=False)
+            target.start()
+            replay(target, [stage.vault.export / "all" / name for name in names])
+            self.assertEqual(target.checksum_all_tables(), stage.server.checksum_all_tables())
+
+
+@needs(MariaDB118)
+class MariaDB118ReplayTest(Replay, unittest.TestCase):
+    flavour = MariaDB118
+    about = "MariaDB 11.8"
+
+
+@needs(MySQL)
+class MySQLReplayTest(Replay, unittest.TestCase):
+    flavour = MySQL
+    about = "MySQL"
 
 
 if __name__ == "__main__":

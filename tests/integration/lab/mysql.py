@@ -20,7 +20,7 @@ class MySQL(Server):
 
     flavour = "mysql"
     title = "MySQL 9.7"
-    golden = "mysql-9.7"
+    label = "mysql-9.7"
     binlog_base = "mysql-bin"
     client_program, binlog_program = "mysql", "mysqlbinlog"
     archive_grants = ("REPLICATION SLAVE", "REPLICATION CLIENT")

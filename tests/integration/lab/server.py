@@ -56,7 +56,7 @@ class Server:
     title = ""                         # as people call it, with the version
     engines = ("InnoDB", "MyISAM")
     copy_engines = ("InnoDB",)         # that CREATE TABLE … SELECT may make
-    golden = ""                        # the SQL below tests/golden that this version understands
+    label = ""                         # of flavour and version, in options and file names
     binlog_base = ""
     binlog_program = ""
     archive_grants = ()

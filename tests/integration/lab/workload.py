@@ -40,7 +40,7 @@ def every_type(server):
 
 def golden_sql(server):
     """The text of the flavour's SQL below tests/golden, without what makes the database."""
-    path = PROJECT / "tests" / "golden" / f"{server.golden}.sql"
+    path = PROJECT / "tests" / "golden" / f"{server.label}.sql"
     _, made, rest = path.read_text().partition(f"CREATE DATABASE {DATABASE};\n")
     if not made:
         raise RuntimeError(f"{path} does not begin with the database")
