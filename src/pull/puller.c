@@ -475,13 +475,15 @@ static int connect_with_credential(struct puller *puller, struct error *err)
 {
 	int r = credential_want(puller->credential, err);
 
-	if (r > 0)
-		return open_stream(puller, err);
-	if (r == ERROR_USAGE || r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_DEFECT) {
-		plan_retry(puller, r, err->message);
-		return 0;
-	}
-	return r;
+	if (r >= 0)
+		return r > 0 ? open_stream(puller, err) : 0;
+	/* The runner has ended: whoever starts us again gives us a new one. */
+	if (r == ERROR_CLOSED)
+		return err->code = ERROR_UNAVAILABLE;
+	if (r != ERROR_USAGE && r != ERROR_UNAVAILABLE && r != ERROR_DEFECT)
+		return r;
+	plan_retry(puller, r, err->message);
+	return 0;
 }
 
 static void watch_runner(struct puller *puller)
