@@ -132,6 +132,18 @@ int gtid_group_read(const struct gtid_group *group, struct gtid_group_parts *ret
 	return 0;
 }
 
+bool gtid_group_same_domain(const struct gtid_group *a, const struct gtid_group *b)
+{
+	struct group_mariadb mariadb[2];
+
+	if (a->size != sizeof(mariadb[0]) || b->size != sizeof(mariadb[1]) ||
+	    a->bytes[0] != FORM_MARIADB || b->bytes[0] != FORM_MARIADB)
+		return false;
+	memcpy(&mariadb[0], a->bytes, sizeof(mariadb[0]));
+	memcpy(&mariadb[1], b->bytes, sizeof(mariadb[1]));
+	return le32_get(mariadb[0].domain) == le32_get(mariadb[1].domain);
+}
+
 bool gtid_group_equal(const struct gtid_group *a, const struct gtid_group *b)
 {
 	return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;

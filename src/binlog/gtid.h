@@ -95,4 +95,6 @@ int gtid_group_tagged(struct gtid_group *ret_group, const uint8_t uuid[GTID_UUID
 /* The group may come from disk: ERROR_DEFECT if it is none of the forms above. */
 int gtid_group_read(const struct gtid_group *group, struct gtid_group_parts *ret_parts,
 		    struct error *err) MUST_CHECK;
+/* Are both of MariaDB, and of one domain? Their sequence is one. */
+bool gtid_group_same_domain(const struct gtid_group *a, const struct gtid_group *b);
 bool gtid_group_equal(const struct gtid_group *a, const struct gtid_group *b);

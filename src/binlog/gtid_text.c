@@ -298,7 +298,7 @@ void gtid_text_writer_init(struct gtid_text_writer *writer, char *text, size_t s
 /* Cut behind the last item that leaves room for it: more is to come there. */
 static void cut(struct gtid_text_writer *writer)
 {
-	const char *mark = writer->kept > 0 ? CUT : CUT + 1;
+	const char *mark = writer->kept > 0 ? CUT : &CUT[1];
 
 	memcpy(writer->text + writer->kept, mark, strlen(mark) + 1);
 	writer->length = writer->kept + strlen(mark);

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/units.h"
+#include "config/start.h"
 
 #define ELEMENT_SIZE 512
 #define BLANKS	     " \t"
@@ -212,9 +213,9 @@ int value_parse_server_id(const struct option *option, const char *text, void *t
 int value_parse_start(const struct option *option, const char *text, void *target,
 		      struct error *err)
 {
-	if (strcmp(text, "oldest") != 0 && strcmp(text, "now") != 0 &&
-	    name_check_binlog(text, err) < 0)
-		return error_prefix(err, "'%s' is not one of: %s", text, option->shown.kind);
+	(void)option;
+	if (start_check(text, err) < 0)
+		return err->code;
 	store_text(target, text);
 	return 0;
 }

@@ -58,7 +58,9 @@ void connection_free(struct connection *connection)
 static char *make_printable(char *text)
 {
 	for (char *c = text; *c; c++) {
-		if (*c < 0x20 || *c > 0x7e)
+		if (*c == '\n')
+			*c = ' ';
+		else if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
 	}
 	return text;

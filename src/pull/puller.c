@@ -32,6 +32,9 @@
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
 
+/* A server whose history keeps changing would have its files archived again and again. */
+#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
+
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
 
@@ -53,6 +56,8 @@ struct puller {
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
 	struct servers servers;
+	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
+	uint64_t diverged_usec;		   /* when that was found out last */
 	struct credential *credential;
 	bool awaiting_runner; /* the ring watches its descriptor */
 	uint64_t opened_usec;
@@ -107,7 +112,7 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	ASSERT(puller);
 	puller->options = *options;
 	puller->source = options->source;
-	servers_init(&puller->servers, options->source);
+	servers_init(&puller->servers, options->source, clock_monotonic_usec());
 	puller->credential = credential_new(options->source, options->runner_fd);
 	r = config_socket_pull(options->config, options->source->name, puller->socket, err);
 	if (r < 0)
@@ -206,15 +211,42 @@ static bool damaged_again(struct puller *puller)
 	return again;
 }
 
-static void plan_retry(struct puller *puller, int code, const char *sentence)
+static struct servers_now now_for_servers(void)
 {
-	const struct servers_now now = {
+	return (struct servers_now){
 		.monotonic_usec = clock_monotonic_usec(),
 		.realtime_usec = clock_realtime_usec(),
 		.random = random_number(),
 	};
+}
+
+static void plan_retry(struct puller *puller, int code, const char *sentence)
+{
+	const struct servers_now now = now_for_servers();
 
 	servers_failed(&puller->servers, code, sentence, &now);
+}
+
+/*
+ * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
+ * if that comes twice in a short time, after a pause.
+ */
+static void plan_divergence(struct puller *puller, const char *sentence)
+{
+	uint64_t now = clock_monotonic_usec(), until = now;
+
+	if (puller->divergence == GENERATION_DIVERGED)
+		puller->divergence = GENERATION_RESET;
+	else
+		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
+									 : GENERATION_DIVERGED;
+	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
+	if (puller->diverged_usec && now < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
+	    puller->divergence != GENERATION_RESET)
+		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
+	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
+	servers_again(&puller->servers, until);
+	puller->diverged_usec = now;
 }
 
 static void close_stream(struct puller *puller)
@@ -235,9 +267,14 @@ static void stream_lost(struct puller *puller, struct error *err)
 	}
 	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
 		note_spot(puller, &puller->broken);
+	if (receiver_verified(stream_receiver(puller->stream)))
+		servers_lost(&puller->servers, clock_monotonic_usec());
 	close_stream(puller);
 	feed_lost(puller->feed);
-	plan_retry(puller, code, err->message);
+	if (code == ERROR_DIVERGED)
+		plan_divergence(puller, err->message);
+	else
+		plan_retry(puller, code, err->message);
 }
 
 /* Blocks until the server has answered, at most some time-outs long. */
@@ -246,7 +283,9 @@ static int open_stream(struct puller *puller, struct error *err)
 	const struct stream_request request = {
 		.server = server(puller),
 		.place = feed_place(puller->feed),
-		.identity = feed_identity(puller->feed),
+		.history = feed_history(puller->feed),
+		.reason = puller->divergence,
+		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
 		.credential = puller->credential,
 	};
@@ -254,6 +293,12 @@ static int open_stream(struct puller *puller, struct error *err)
 
 	tell_state(puller);
 	r = stream_open(puller->stream, &request, err);
+	if (r > 0) {
+		const struct servers_now now = now_for_servers();
+
+		servers_passed_over(&puller->servers, err->message, &now);
+		return 0;
+	}
 	if (r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_USAGE || r == ERROR_DEFECT ||
 	    r == ERROR_NOT_FOUND || r == ERROR_EXISTS) {
 		plan_retry(puller, r, err->message);
@@ -267,7 +312,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->allowance = 0;
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
-		    receiver_file(stream_receiver(puller->stream)));
+		    stream_location(puller->stream));
 	return 0;
 }
 
@@ -401,6 +446,9 @@ static void note_success(struct puller *puller)
 	    !receiver_verified(stream_receiver(puller->stream)))
 		return;
 	servers_worked(&puller->servers);
+	/* A file that begins anew is gone on with by position as soon as the place is in it. */
+	if (!feed_begins(puller->feed))
+		puller->divergence = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;

@@ -4,10 +4,15 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/units.h"
 
-void servers_init(struct servers *servers, const struct config_source *source)
+/* Between two looks at servers that stand, but are not the archived one. */
+#define PASSED_OVER_USEC (500 * USEC_PER_MSEC)
+
+void servers_init(struct servers *servers, const struct config_source *source,
+		  uint64_t monotonic_usec)
 {
-	*servers = (struct servers){.source = source};
+	*servers = (struct servers){.source = source, .lost_usec = monotonic_usec};
 }
 
 const struct config_server *servers_current(const struct servers *servers)
@@ -50,27 +55,68 @@ static void choose(struct servers *servers, uint64_t now)
 	servers->index = best;
 }
 
+/* When it will be tried, for people. */
+static void plan_next(struct servers *servers, const struct servers_now *now)
+{
+	uint64_t next_usec = MAX(servers_try_usec(servers), now->monotonic_usec);
+
+	servers->retry_usec = now->realtime_usec + (next_usec - now->monotonic_usec);
+}
+
+static void note_failure(struct servers *servers, int code, const char *sentence)
+{
+	struct server_state *state = &servers->states[servers->index];
+
+	state->code = code;
+	snprintf(state->sentence, sizeof(state->sentence), "%.*s", (int)sizeof(state->sentence) - 1,
+		 sentence);
+	servers->tried |= UINT32_C(1) << servers->index;
+	if (servers->tried == (UINT32_C(1) << servers->source->server_count) - 1) {
+		servers->tried = 0;
+		servers->round_done = true;
+	}
+}
+
 void servers_failed(struct servers *servers, int code, const char *sentence,
 		    const struct servers_now *now)
 {
 	struct server_state *state = &servers->states[servers->index];
-	uint64_t next_usec;
 
-	state->code = code;
+	note_failure(servers, code, sentence);
 	state->try_usec = now->monotonic_usec + delay_usec(&state->retry, code, now->random);
-	snprintf(state->sentence, sizeof(state->sentence), "%.*s", (int)sizeof(state->sentence) - 1,
-		 sentence);
 	if (servers->trusted && !needs_person(code))
 		servers->trusted = false;
 	else
 		choose(servers, now->monotonic_usec);
-	next_usec = MAX(servers_try_usec(servers), now->monotonic_usec);
-	servers->retry_usec = now->realtime_usec + (next_usec - now->monotonic_usec);
+	plan_next(servers, now);
 }
 
 void servers_again(struct servers *servers, uint64_t monotonic_usec)
 {
 	servers->states[servers->index].try_usec = monotonic_usec;
+}
+
+void servers_lost(struct servers *servers, uint64_t monotonic_usec)
+{
+	servers->tried = 0;
+	servers->round_done = false;
+	servers->lost_usec = monotonic_usec;
+}
+
+void servers_passed_over(struct servers *servers, const char *sentence,
+			 const struct servers_now *now)
+{
+	note_failure(servers, ERROR_UNAVAILABLE, sentence);
+	servers->states[servers->index].try_usec = now->monotonic_usec + PASSED_OVER_USEC;
+	servers->trusted = false;
+	choose(servers, now->monotonic_usec);
+	plan_next(servers, now);
+}
+
+bool servers_may_fail_over(const struct servers *servers, uint64_t monotonic_usec)
+{
+	return servers->round_done &&
+	       monotonic_usec >= servers->lost_usec + servers->source->failover_usec;
 }
 
 void servers_worked(struct servers *servers)

@@ -11,8 +11,9 @@
 #define GOLDEN_STOPPED	   "tests/golden/mariadb-10.11-stopped.binlog"
 #define GOLDEN_NO_CHECKSUM "tests/golden/mariadb-10.11-no-checksum.binlog"
 
-#define GOLDEN_MYSQL	  "tests/golden/mysql-9.7.binlog"
-#define GOLDEN_MARIADB_11 "tests/golden/mariadb-11.8.binlog"
+#define GOLDEN_MYSQL	       "tests/golden/mysql-9.7.binlog"
+#define GOLDEN_MYSQL_ANONYMOUS "tests/golden/mysql-9.7-anonymous.binlog"
+#define GOLDEN_MARIADB_11      "tests/golden/mariadb-11.8.binlog"
 
 #define GOLDEN_FORMAT_SIZE 252 /* the FORMAT_DESCRIPTION event of each */
 

@@ -24,7 +24,7 @@ static void the_next_server_is_tried_at_once_and_then_whose_time_comes_first(voi
 
 	(void)state;
 	source.server_count = 3;
-	servers_init(&servers, &source);
+	servers_init(&servers, &source, 0);
 	assert_int_equal(servers.index, 0);
 	lose(&servers, ERROR_REFUSED, "a", 100);
 	assert_int_equal(servers.index, 1);
@@ -44,7 +44,7 @@ static void a_server_that_works_is_kept_and_has_one_more_try(void **state)
 
 	(void)state;
 	source.server_count = 3;
-	servers_init(&servers, &source);
+	servers_init(&servers, &source, 0);
 	lose(&servers, ERROR_REFUSED, "a", 100);
 	servers_worked(&servers);
 	servers_steady(&servers);
@@ -67,7 +67,7 @@ static void a_stream_that_never_lasts_backs_off_at_each_server(void **state)
 
 	(void)state;
 	source.server_count = 2;
-	servers_init(&servers, &source);
+	servers_init(&servers, &source, 0);
 	for (uint64_t i = 0; i < 40; i++) {
 		const struct servers_now now = {MAX(servers_try_usec(&servers), last), 0,
 						UINT64_MAX / 2};
@@ -87,7 +87,7 @@ static void what_is_told_joins_the_sentences(void **state)
 
 	(void)state;
 	source.server_count = 2;
-	servers_init(&servers, &source);
+	servers_init(&servers, &source, 0);
 	assert_false(servers_status(&servers, &status));
 	lose(&servers, ERROR_REFUSED, "db7:3306 refused the login (1045)", 100);
 	assert_true(servers_status(&servers, &status));
@@ -127,7 +127,7 @@ static void one_server_is_told_without_its_name(void **state)
 
 	(void)state;
 	source.server_count = 1;
-	servers_init(&servers, &source);
+	servers_init(&servers, &source, 0);
 	lose(&servers, ERROR_EXISTS, "server-id 1 is used", 100);
 	assert_true(servers_status(&servers, &status));
 	assert_string_equal(status.sentence, "server-id 1 is used");
@@ -135,6 +135,33 @@ static void one_server_is_told_without_its_name(void **state)
 	assert_true(servers_try_usec(&servers) >= 3700 * USEC_PER_SEC);
 	servers_forgive(&servers, 200 * USEC_PER_SEC);
 	assert_int_equal(servers_try_usec(&servers), 200 * USEC_PER_SEC);
+}
+
+static void another_server_goes_on_only_after_a_round_and_a_while(void **state)
+{
+	struct config_source group = {.server_count = 2, .failover_usec = 15 * USEC_PER_SEC};
+	struct servers_now now = {.monotonic_usec = 100 * USEC_PER_SEC, .realtime_usec = 1};
+	char first[] = "db1", second[] = "db2";
+	struct servers servers;
+
+	(void)state;
+	group.servers[0] = (struct config_server){first, 3306};
+	group.servers[1] = (struct config_server){second, 3306};
+	servers_init(&servers, &group, now.monotonic_usec);
+	servers_failed(&servers, ERROR_UNAVAILABLE, "it is down", &now);
+	assert_string_equal(servers_current(&servers)->host, "db2");
+	now.monotonic_usec += 16 * USEC_PER_SEC;
+	assert_false(servers_may_fail_over(&servers, now.monotonic_usec)); /* no round yet */
+	servers_passed_over(&servers, "another server", &now);
+	assert_true(servers_may_fail_over(&servers, now.monotonic_usec));
+	/* The stream stood, and was lost: a new round, and a new while. */
+	now.monotonic_usec += USEC_PER_SEC;
+	servers_lost(&servers, now.monotonic_usec);
+	servers_failed(&servers, ERROR_UNAVAILABLE, "it is down", &now);
+	assert_string_equal(servers_current(&servers)->host, "db2");
+	servers_passed_over(&servers, "another server", &now);
+	assert_false(servers_may_fail_over(&servers, now.monotonic_usec));
+	assert_true(servers_may_fail_over(&servers, now.monotonic_usec + group.failover_usec));
 }
 
 int main(void)
@@ -145,6 +172,7 @@ int main(void)
 		cmocka_unit_test(a_stream_that_never_lasts_backs_off_at_each_server),
 		cmocka_unit_test(what_is_told_joins_the_sentences),
 		cmocka_unit_test(one_server_is_told_without_its_name),
+		cmocka_unit_test(another_server_goes_on_only_after_a_round_and_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
