@@ -29,6 +29,7 @@ typedef unsigned char uchar;
 /* Before the dump only short answers are read: what a server sends beyond is not for us. */
 #define PACKET_SIZE_MAX	    (1ul << 20)
 #define ANSWER_ROWS_MAX	    200000u
+#define ANSWER_COLUMNS_MAX  64u
 #define ANSWER_TIMEOUT_USEC (3 * CONNECTION_TIMEOUT_SEC * USEC_PER_SEC)
 
 #define SERVER_TEXT_SIZE 512
@@ -292,17 +293,24 @@ static int check_answer(struct connection *connection, const char *statement, si
 
 /* Row by row: an answer is never held whole, and one without an end is left. */
 static int read_rows(struct connection *connection, const char *statement, MYSQL_RES *result,
-		     connection_row *callback, void *context, struct error *err)
+		     connection_columns *callback, void *context, struct error *err)
 {
+	const char *columns[ANSWER_COLUMNS_MAX];
+	unsigned int count = mysql_num_fields(result);
 	uint64_t begin_usec = clock_monotonic_usec();
 	size_t row_count = 0;
 	MYSQL_ROW row;
 	int r = 0;
 
+	if (count == 0 || count > ANSWER_COLUMNS_MAX)
+		r = error_set(err, ERROR_UNAVAILABLE, "%s sent rows of %u columns to '%s'",
+			      connection->server, count, statement);
 	while (r >= 0 && (row = mysql_fetch_row(result))) {
 		r = check_answer(connection, statement, ++row_count, begin_usec, err);
+		for (unsigned int i = 0; i < count; i++)
+			columns[i] = row[i] ? make_printable(row[i]) : NULL;
 		if (r == 0)
-			r = callback(context, row[0] ? make_printable(row[0]) : "", err);
+			r = callback(context, count, columns, err);
 	}
 	if (r >= 0 && mysql_errno(connection->mysql) != 0)
 		r = query_error(connection, statement, err);
@@ -313,7 +321,7 @@ static int read_rows(struct connection *connection, const char *statement, MYSQL
 }
 
 /* 1: each row of the answer went to @callback; 0: it has none. */
-static int query(struct connection *connection, const char *statement, connection_row *callback,
+static int query(struct connection *connection, const char *statement, connection_columns *callback,
 		 void *context, struct error *err)
 {
 	MYSQL_RES *result;
@@ -331,23 +339,25 @@ static int query(struct connection *connection, const char *statement, connectio
 	return r < 0 ? r : 1;
 }
 
-static int ignore_row(void *context, const char *text, struct error *err)
+static int ignore_columns(void *context, size_t count, const char *const *columns,
+			  struct error *err)
 {
 	(void)context;
-	(void)text;
+	(void)count;
+	(void)columns;
 	(void)err;
 	return 0;
 }
 
 int connection_execute(struct connection *connection, const char *statement, struct error *err)
 {
-	int r = query(connection, statement, ignore_row, NULL, err);
+	int r = query(connection, statement, ignore_columns, NULL, err);
 
 	return r < 0 ? r : 0;
 }
 
-int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
-		    void *context, struct error *err)
+int connection_table(struct connection *connection, const char *statement,
+		     connection_columns *callback, void *context, struct error *err)
 {
 	int r = query(connection, statement, callback, context, err);
 
@@ -355,6 +365,28 @@ int connection_rows(struct connection *connection, const char *statement, connec
 		return error_set(err, ERROR_UNAVAILABLE, "%s sent no rows to '%s'",
 				 connection->server, statement);
 	return r < 0 ? r : 0;
+}
+
+struct first_column {
+	connection_row *callback;
+	void *context;
+};
+
+static int take_first_column(void *context, size_t count, const char *const *columns,
+			     struct error *err)
+{
+	const struct first_column *first = context;
+
+	(void)count;
+	return first->callback(first->context, columns[0] ? columns[0] : "", err);
+}
+
+int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
+		    void *context, struct error *err)
+{
+	struct first_column first = {callback, context};
+
+	return connection_table(connection, statement, take_first_column, &first, err);
 }
 
 struct one_value {

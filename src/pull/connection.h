@@ -46,10 +46,16 @@ int connection_value(struct connection *connection, const char *statement, char 
 		     size_t text_size, struct error *err) MUST_CHECK;
 
 /*
- * Each row's first column, printable ("?" for what is not); a negative return ends it. After an
- * error the connection is of no more use. ERROR_UNAVAILABLE also if the answer is longer than any
- * that we ask for; it is never held whole.
+ * Each row, column by column: printable ("?" for what is not), NULL for NULL; a negative return
+ * ends it. After an error the connection is of no more use. ERROR_UNAVAILABLE also if the answer is
+ * longer or wider than any that we ask for; it is never held whole.
  */
+typedef int connection_columns(void *context, size_t count, const char *const *columns,
+			       struct error *err);
+int connection_table(struct connection *connection, const char *statement,
+		     connection_columns *callback, void *context, struct error *err) MUST_CHECK;
+
+/* The same, of each row only the first column: "" for NULL. */
 typedef int connection_row(void *context, const char *text, struct error *err);
 int connection_rows(struct connection *connection, const char *statement, connection_row *callback,
 		    void *context, struct error *err) MUST_CHECK;
