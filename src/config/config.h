@@ -42,7 +42,8 @@ struct config_source {
 	char *tls_certificate; /* NULL: none; never so with credential "none" */
 	char *tls_key;	       /* NULL exactly if tls_certificate is */
 	enum tls_minimum tls_minimum;
-	char *start; /* "oldest", "now" or a binlog file name */
+	char *require_role; /* NULL: none */
+	char *start;	    /* "oldest", "now" or a binlog file name */
 	char retention[SOURCE_NAME_MAX + 1];
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;

@@ -1,6 +1,28 @@
 /* binvault-pull SOURCE: follow one source's binlog into segments that the keeper opens. */
+#include <stdio.h>
+
 #include "program/program.h"
 #include "pull/puller.h"
+#include "pull/task.h"
+
+/* One question, asked by `binvault source`: no ring, no keeper, the same user and sandbox. */
+static int run_task(struct program *program, struct error *err)
+{
+	const struct task_options options = {
+		.source = program->source,
+		.task = program->task,
+		.server = program->server,
+	};
+	CLEANUP(json_decrefp)
+	json_t *answer = NULL;
+
+	if (program_drop_privileges(program, err) < 0 || sandbox_seal(SANDBOX_PULL, err) < 0 ||
+	    task_run(&options, &answer, err) < 0)
+		return err->code;
+	if (json_dumpf(answer, stdout, JSON_COMPACT | JSON_SORT_KEYS) < 0 || fflush(stdout) != 0)
+		return error_set(err, ERROR_IO, "standard output could not be written");
+	return 0;
+}
 
 static int run(struct program *program, struct error *err)
 {
@@ -14,6 +36,8 @@ static int run(struct program *program, struct error *err)
 	struct puller *puller = NULL;
 	int r;
 
+	if (program->task)
+		return run_task(program, err);
 	if (program_drop_privileges(program, err) < 0 || ring_new(&options.ring, err) < 0)
 		return err->code;
 	r = sandbox_seal(SANDBOX_PULL, err);
@@ -32,6 +56,7 @@ int main(int argc, char **argv)
 		.name = "binvault-pull",
 		.role = SANDBOX_PULL,
 		.takes_source = true,
+		.takes_task = true,
 		.run = run,
 	};
 
