@@ -48,6 +48,7 @@ struct config_source {
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;
 	uint64_t rate_limit; /* bytes a second, 0: none */
+	uint64_t maximum_uncovered_usec;
 };
 
 /* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps

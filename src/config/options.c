@@ -104,6 +104,10 @@ static const struct option options[] = {
 	 3600 * USEC_PER_SEC},
 	{{"source NAME", "rate-limit", "size", "0", "bytes a second; 0: no limit", false},
 	 OPTION_SOURCE, 0, value_parse_size, IN_SOURCE(rate_limit), 0, TIB},
+	{{"source NAME", "maximum-uncovered", "duration", "60s",
+	  "status says ATTENTION if the source is not covered for longer", false},
+	 OPTION_SOURCE, 0, value_parse_duration, IN_SOURCE(maximum_uncovered_usec), USEC_PER_SEC,
+	 365 * DAY},
 	/* clang-format on */
 };
 

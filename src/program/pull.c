@@ -40,12 +40,16 @@ static int run(struct program *program, struct error *err)
 		return run_task(program, err);
 	if (program_drop_privileges(program, err) < 0 || ring_new(&options.ring, err) < 0)
 		return err->code;
-	r = sandbox_seal(SANDBOX_PULL, err);
+	/* The only thread; none can be started once the sandbox is sealed. */
+	r = observer_new(program->source, &options.observer, err);
+	if (r == 0)
+		r = sandbox_seal(SANDBOX_PULL, err);
 	if (r == 0)
 		r = puller_new(&options, &puller, err);
 	if (r == 0)
 		r = puller_run(puller, err);
 	puller_free(TAKE(puller));
+	observer_free(options.observer);
 	ring_free(options.ring);
 	return r;
 }
