@@ -11,16 +11,18 @@
 #include "io/clock.h"
 #include "pull/credential.h"
 #include "pull/feed.h"
+#include "pull/observing.h"
 #include "pull/servers.h"
 #include "pull/sink.h"
 #include "pull/stream.h"
 
 /* Tags of the ring: appends count from 0; these are for readiness. */
-#define TAG_APPEND 0
-#define TAG_SERVER 10
-#define TAG_KEEPER 11
-#define TAG_STOP   12
-#define TAG_RUNNER 13
+#define TAG_APPEND   0
+#define TAG_SERVER   10
+#define TAG_KEEPER   11
+#define TAG_STOP     12
+#define TAG_RUNNER   13
+#define TAG_OBSERVER 14
 
 /* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
 #define SILENT_HEARTBEATS 3
@@ -34,6 +36,9 @@
 
 /* A server whose history keeps changing would have its files archived again and again. */
 #define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
+/* And how long it may take until what was received is durable, when the source is to be left alone.
+ */
+#define HOLD_USEC (30 * USEC_PER_SEC)
 
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
@@ -81,6 +86,13 @@ struct puller {
 	bool stop_begun;
 	uint64_t stop_usec;
 
+	bool held;	    /* the keeper does not want the source to be pulled */
+	uint64_t held_usec; /* monotonic: the stream ends then at the latest */
+
+	struct observing observing;
+	uint64_t end_usec;	 /* when the server last said that it has no more */
+	uint64_t caught_up_usec; /* the same, with everything durable */
+
 	struct pull_status told;
 };
 
@@ -122,6 +134,8 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->sink = sink_new(&sink);
 	puller->stream = stream_new(options->source);
 	puller->feed = feed_new(puller->sink);
+	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
+		       TAG_OBSERVER);
 	*ret_puller = TAKE(puller);
 	return 0;
 }
@@ -133,6 +147,7 @@ void puller_free(struct puller *puller)
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
 	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
+	observing_release(&puller->observing);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
 	sink_free(puller->sink);
@@ -149,16 +164,31 @@ static const struct config_server *server(const struct puller *puller)
 
 static void tell(struct puller *puller, const struct pull_status *status)
 {
-	static const char *const names[] = {"connecting", "streaming", "waiting", "refused"};
+	static const char *const names[] = {"connecting", "streaming", "waiting",
+					    "refused",	  "paused",    "limited"};
 
 	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
 		return;
 	if (puller->told.state != status->state ||
 	    strcmp(puller->told.sentence, status->sentence) != 0)
 		log_info("pull.state", "state", LOG_TEXT(names[status->state]), "server",
-			 LOG_TEXT(status->server), "sentence", LOG_TEXT(status->sentence), LOG_END);
+			 LOG_TEXT(status->server), "connection", LOG_TEXT(status->connection),
+			 "sentence", LOG_TEXT(status->sentence), LOG_END);
 	puller->told = *status;
 	sink_status(puller->sink, status);
+}
+
+static void tell_held(struct puller *puller)
+{
+	const struct control *control = sink_control(puller->sink);
+	struct pull_status status = {
+		.state = control->kind == CONTROL_LIMIT ? PULL_LIMITED : PULL_PAUSED,
+		.retry_usec = control->until_usec,
+	};
+
+	memcpy(status.sentence, control->sentence, sizeof(status.sentence));
+	servers_name(server(puller), status.server, sizeof(status.server));
+	tell(puller, &status);
 }
 
 static void tell_state(struct puller *puller)
@@ -166,6 +196,10 @@ static void tell_state(struct puller *puller)
 	const struct error *trouble = sink_trouble(puller->sink);
 	struct pull_status status = {.state = PULL_CONNECTING};
 
+	if (puller->held && !stream_is_open(puller->stream)) {
+		tell_held(puller);
+		return;
+	}
 	if (!stream_is_open(puller->stream) && servers_status(&puller->servers, &status)) {
 		tell(puller, &status);
 		return;
@@ -178,6 +212,11 @@ static void tell_state(struct puller *puller)
 		if (!receiver_verified(stream_receiver(puller->stream)))
 			return; /* it is not yet known whether this is the right binlog */
 		status.state = PULL_STREAMING;
+		snprintf(status.connection, sizeof(status.connection), "%s",
+			 stream_connection(puller->stream));
+		/* Whole seconds: it need not be told more often. */
+		status.caught_up_usec =
+			puller->caught_up_usec - puller->caught_up_usec % USEC_PER_SEC;
 	}
 	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
@@ -256,6 +295,15 @@ static void close_stream(struct puller *puller)
 	stream_close(puller->stream);
 }
 
+/* Nothing more is received; what was begun and has no end is void. */
+static void leave_stream(struct puller *puller)
+{
+	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
+		note_spot(puller, &puller->broken);
+	close_stream(puller);
+	feed_lost(puller->feed);
+}
+
 static void stream_lost(struct puller *puller, struct error *err)
 {
 	int code = err->code;
@@ -265,12 +313,12 @@ static void stream_lost(struct puller *puller, struct error *err)
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
 				  "this place is archived until it is mended");
 	}
-	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
-		note_spot(puller, &puller->broken);
+	/* What was listed may be as wrong as what was expected. */
+	if (code != ERROR_CLOSED && code != ERROR_UNAVAILABLE)
+		binlog_list_release(&puller->observing.list);
 	if (receiver_verified(stream_receiver(puller->stream)))
 		servers_lost(&puller->servers, clock_monotonic_usec());
-	close_stream(puller);
-	feed_lost(puller->feed);
+	leave_stream(puller);
 	if (code == ERROR_DIVERGED)
 		plan_divergence(puller, err->message);
 	else
@@ -288,6 +336,7 @@ static int open_stream(struct puller *puller, struct error *err)
 		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
 		.credential = puller->credential,
+		.list = &puller->observing.list,
 	};
 	int r;
 
@@ -409,6 +458,8 @@ static int receive(struct puller *puller)
 		return 0;
 	}
 	if (r > 0) {
+		if (receiver_at_end(receiver))
+			puller->end_usec = clock_realtime_usec();
 		puller->allowance -= (int64_t)received.size;
 		if (only_looked_at(puller, &received))
 			return 1;
@@ -430,6 +481,8 @@ static int pump(struct puller *puller, struct error *err)
 
 	/* What is not archived never blocks, so a flood of it would keep us here. */
 	while (r > 0 && stream_is_open(puller->stream) && !puller->options.stopping()) {
+		if (!feed_has_item(puller->feed) && puller->held)
+			return 0;
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
@@ -453,6 +506,22 @@ static void note_success(struct puller *puller)
 		return;
 	puller->steady = true;
 	servers_steady(&puller->servers);
+}
+
+/* The server had no more, and all of that is durable now. */
+static void note_caught_up(struct puller *puller)
+{
+	if (stream_is_open(puller->stream) && receiver_at_end(stream_receiver(puller->stream)) &&
+	    !feed_has_item(puller->feed) && !sink_trouble(puller->sink) &&
+	    sink_is_settled(puller->sink))
+		puller->caught_up_usec = puller->end_usec;
+}
+
+/* A stream stands, of the server that is archived, and goes on. */
+static bool is_streaming(const struct puller *puller)
+{
+	return !puller->held && stream_is_open(puller->stream) &&
+	       receiver_verified(stream_receiver(puller->stream));
 }
 
 /* --- turns ----------------------------------------------------------------------------------- */
@@ -489,6 +558,37 @@ static void roll_if_old(struct puller *puller)
 		sink_end(puller->sink, ended, NULL);
 }
 
+/*
+ * The keeper wants the source to be left alone, for a while or until a person says otherwise. First
+ * what was received becomes durable, and is acknowledged; then the stream ends, which takes us out
+ * of the replicas that the server waits for; then the segment.
+ */
+static void hold(struct puller *puller)
+{
+	const struct control *control = sink_control(puller->sink);
+	uint64_t now = clock_monotonic_usec();
+
+	if (puller->held != (control->kind != CONTROL_PULL)) {
+		puller->held = !puller->held;
+		puller->held_usec = now + HOLD_USEC;
+		servers_again(&puller->servers, now);
+		log_info(puller->held ? "pull.held" : "pull.goes-on", "sentence",
+			 LOG_TEXT(control->sentence), LOG_END);
+		if (puller->held)
+			observing_rest(&puller->observing);
+	}
+	if (!puller->held)
+		return;
+	if (stream_is_open(puller->stream)) {
+		if (now < puller->held_usec &&
+		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink)))
+			return;
+		leave_stream(puller);
+	}
+	if (sink_is_open(puller->sink) && sink_is_settled(puller->sink))
+		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
+}
+
 /* 1: the last segment is closed. */
 static int turn_stopping(struct puller *puller, struct error *err)
 {
@@ -513,7 +613,7 @@ static int turn_stopping(struct puller *puller, struct error *err)
 
 static bool connect_is_due(const struct puller *puller)
 {
-	return puller->attached && !stream_is_open(puller->stream) &&
+	return puller->attached && !puller->held && !stream_is_open(puller->stream) &&
 	       clock_monotonic_usec() >= servers_try_usec(&puller->servers) &&
 	       sink_is_settled(puller->sink);
 }
@@ -543,6 +643,19 @@ static void watch_runner(struct puller *puller)
 	ring_poll_readable(puller->options.ring, credential_fd(puller->credential), TAG_RUNNER);
 }
 
+/* The login that opened the stream opens a second connection, or one more try of it may not be. */
+static void observe(struct puller *puller)
+{
+	size_t index = (size_t)(server(puller) - puller->source->servers);
+	struct login login;
+	struct error ignored;
+
+	if (observing_is_due(&puller->observing) &&
+	    credential_login(puller->credential, index, &login, &ignored) == 0)
+		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
+			       &login);
+}
+
 /* All that can be done without waiting. 1: we are done. */
 static int turn(struct puller *puller, struct error *err)
 {
@@ -561,6 +674,7 @@ static int turn(struct puller *puller, struct error *err)
 			  silence_usec(puller) / USEC_PER_MSEC);
 		stream_lost(puller, err);
 	}
+	hold(puller);
 	roll_if_old(puller);
 	if (connect_is_due(puller))
 		r = connect_with_credential(puller, err);
@@ -574,6 +688,9 @@ static int turn(struct puller *puller, struct error *err)
 	if (r < 0)
 		return r;
 	note_success(puller);
+	note_caught_up(puller);
+	if (is_streaming(puller))
+		observe(puller);
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
 	tell_state(puller);
@@ -587,7 +704,9 @@ static void set_timer(struct puller *puller)
 
 	if (puller->stop_begun)
 		deadline = MIN(deadline, puller->stop_usec);
-	else if (!stream_is_open(puller->stream) && puller->attached &&
+	else if (puller->held && stream_is_open(puller->stream))
+		deadline = MIN(deadline, puller->held_usec);
+	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
 		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
 		deadline = MIN(deadline, servers_try_usec(&puller->servers));
 	else if (stream_is_open(puller->stream) && puller->listening)
@@ -595,6 +714,8 @@ static void set_timer(struct puller *puller)
 	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
 		 !feed_has_item(puller->feed))
 		deadline = MIN(deadline, allowance_deadline(puller));
+	if (is_streaming(puller))
+		deadline = MIN(deadline, observing_deadline(&puller->observing));
 	ring_timer(puller->options.ring, deadline == UINT64_MAX ? 0 : MAX(deadline, 1));
 }
 
@@ -608,6 +729,8 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		sink_keeper_readable(puller->sink);
 	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)
 		puller->awaiting_runner = false;
+	if (event->kind != RING_TIMER && event->tag == TAG_OBSERVER)
+		observing_readable(&puller->observing);
 	return 0;
 }
 

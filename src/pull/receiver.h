@@ -77,5 +77,8 @@ bool receiver_verified(const struct receiver *receiver);
 /* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
 size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);
 
+/* The last that came was a heartbeat: the server had sent all that it has. */
+bool receiver_at_end(const struct receiver *receiver);
+
 /* Where the server is in its current file, as its last heartbeat said; 0 if it did not. */
 uint64_t receiver_source_position(const struct receiver *receiver);

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "io/ring.h"
+#include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "volume/writer.h"
 
@@ -100,6 +101,13 @@ void sink_note(struct sink *sink, uint64_t source_position, uint64_t byte_count)
 
 /* Tell the keeper; it is told again when it comes back. */
 void sink_status(struct sink *sink, const struct pull_status *status);
+
+/* The same, with @size bytes of the server's list (none without files). */
+void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
+		   size_t size);
+
+/* What the keeper wants: is the source to be pulled? Valid until the next call. */
+const struct control *sink_control(const struct sink *sink);
 
 /* Why nothing goes on at this end; NULL if all is well. */
 const struct error *sink_trouble(const struct sink *sink);
