@@ -276,7 +276,7 @@ static void end_event(struct feed *feed)
 	struct place *place = &feed->place;
 
 	event_is_in(feed, &item->event);
-	if (item->type != EVENT_ROTATE)
+	if (!item->next_file)
 		return;
 	snprintf(place->next_file, sizeof(place->next_file), "%s", item->next_file);
 	place->closed = true;
