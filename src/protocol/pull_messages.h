@@ -1,7 +1,7 @@
 /*
  * Puller and keeper. The puller connects to the socket of its source (the socket says which source
  * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
- * request has one answer, in order; PROGRESS, SEGMENT_CLOSED and STATE have none.
+ * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE and DAMAGED have none.
  *
  *   puller                      keeper
  *   HELLO                   ->
@@ -86,6 +86,18 @@ struct segment_closed {
 	uint64_t good_end;
 };
 
+/*
+ * An event that came with a wrong CRC, the same over two connections, is durable as it came. Told
+ * once it is, before SEGMENT_CLOSED, and again after each ATTACHED.
+ */
+struct damaged {
+	uint8_t segment_id[SEGMENT_ID_SIZE];
+	char binlog_file[BINLOG_NAME_MAX + 1];
+	uint64_t position; /* of the event's first byte */
+	uint32_t length;
+	uint32_t crc; /* that it states */
+};
+
 enum pull_state {
 	PULL_CONNECTING = 0,
 	PULL_STREAMING = 1,
@@ -118,6 +130,9 @@ int progress_decode(const struct message *message, struct progress *ret,
 int segment_closed_send(int fd, const struct segment_closed *closed, struct error *err) MUST_CHECK;
 int segment_closed_decode(const struct message *message, struct segment_closed *ret,
 			  struct error *err) MUST_CHECK;
+int damaged_send(int fd, const struct damaged *damaged, struct error *err) MUST_CHECK;
+int damaged_decode(const struct message *message, struct damaged *ret,
+		   struct error *err) MUST_CHECK;
 int pull_status_send(int fd, const struct pull_status *status, struct error *err) MUST_CHECK;
 int pull_status_decode(const struct message *message, struct pull_status *ret,
 		       struct error *err) MUST_CHECK;

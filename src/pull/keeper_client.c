@@ -174,6 +174,14 @@ void keeper_client_status(struct keeper_client *client, const struct pull_status
 		check_sent(client, pull_status_send(client->fd, status, &err));
 }
 
+void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, damaged_send(client->fd, damaged, &err));
+}
+
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)
 {
 	struct error err;

@@ -42,8 +42,9 @@ int keeper_client_open(struct keeper_client *client, const struct open_segment *
 		       struct segment_opened *ret_opened, int ret_fds[static CHANNEL_FDS_MAX],
 		       size_t *ret_fd_count, struct error *err) MUST_CHECK;
 
-/* These disconnect on failure; a full queue drops PROGRESS and STATE. */
+/* These disconnect on failure; a full queue drops PROGRESS, STATE and DAMAGED. */
 void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
+void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged);
 /* The keeper finds a closed segment by itself too: it is told for speed. */
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed);

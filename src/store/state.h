@@ -3,8 +3,8 @@
  *
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, and the latest covered · requests without
- *   a result, and their approval
+ *   per source the sealed segment that is furthest on, the latest covered and damaged · requests
+ *   without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -81,6 +81,11 @@ const struct segment_sealed_record *state_sealed(const struct state *state, cons
 						 uint64_t *ret_index);
 const struct covered_record *state_covered(const struct state *state, const char *source,
 					   uint64_t *ret_usec /* its leaf's time */);
+
+/* The last event of a source that is archived with the wrong CRC that the source has, and when its
+ * leaf was written. */
+const struct damaged_record *state_damaged(const struct state *state, const char *source,
+					   uint64_t *ret_usec);
 
 /* Requests without a result, oldest first. */
 size_t state_request_count(const struct state *state);

@@ -35,6 +35,7 @@ union native {
 	struct progress progress;
 	struct segment_closed segment_closed;
 	struct pull_status pull_status;
+	struct damaged damaged;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -89,6 +90,7 @@ WITH_FD(segment_opened, segment_opened_send(fd, m, &carried, 1, err))
 PLAIN(progress, progress)
 PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
+PLAIN(damaged, damaged)
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -144,6 +146,11 @@ COUNT_UP(m->frame_sequence, 8);
 COUNT_UP(m->frame_tag, 9);
 END FILL(segment_closed, segment_closed) COUNT_UP(m->segment_id, 1);
 COUNT_UP(m->good_end, 2);
+END FILL(damaged, damaged) COUNT_UP(m->segment_id, 1);
+TEXT(m->binlog_file, "mariadb-bin.000412");
+COUNT_UP(m->position, 2);
+COUNT_UP(m->length, 3);
+COUNT_UP(m->crc, 4);
 END FILL(pull_status, pull_status) m->state = PULL_WAITING;
 COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
@@ -252,6 +259,9 @@ static const struct conversation conversations[] = {
 	  F(progress, byte_count), F(progress, frame_sequence), F(progress, frame_tag)}},
 	{ROW(segment_closed, segment_closed, MESSAGE_SEGMENT_CLOSED, 0),
 	 {F(segment_closed, segment_id), F(segment_closed, good_end)}},
+	{ROW(damaged, damaged, MESSAGE_DAMAGED, 0),
+	 {F(damaged, segment_id), F(damaged, binlog_file), F(damaged, position),
+	  F(damaged, length), F(damaged, crc)}},
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence)}},
