@@ -7,7 +7,7 @@
 #pragma once
 
 #include "keeper/source.h"
-#include "protocol/pull_messages.h"
+#include "protocol/damaged_message.h"
 
 #define DAMAGE_ALARM_DAYS 7
 

@@ -105,18 +105,6 @@ struct segment_closed {
 	uint64_t good_end;
 };
 
-/*
- * An event that came with a wrong CRC, the same over two connections, is durable as it came. Told
- * once it is, before SEGMENT_CLOSED, and again after each ATTACHED.
- */
-struct damaged {
-	uint8_t segment_id[SEGMENT_ID_SIZE];
-	char binlog_file[BINLOG_NAME_MAX + 1];
-	uint64_t position; /* of the event's first byte */
-	uint32_t length;
-	uint32_t crc; /* that it states */
-};
-
 enum pull_state {
 	PULL_CONNECTING = 0,
 	PULL_STREAMING = 1,
@@ -149,9 +137,6 @@ int progress_decode(const struct message *message, struct progress *ret,
 int segment_closed_send(int fd, const struct segment_closed *closed, struct error *err) MUST_CHECK;
 int segment_closed_decode(const struct message *message, struct segment_closed *ret,
 			  struct error *err) MUST_CHECK;
-int damaged_send(int fd, const struct damaged *damaged, struct error *err) MUST_CHECK;
-int damaged_decode(const struct message *message, struct damaged *ret,
-		   struct error *err) MUST_CHECK;
 int pull_status_send(int fd, const struct pull_status *status, struct error *err) MUST_CHECK;
 int pull_status_decode(const struct message *message, struct pull_status *ret,
 		       struct error *err) MUST_CHECK;

@@ -1,11 +1,9 @@
 #include "unit/cmocka_prelude.h"
 
-#include "pull/receiver.h"
-
 #include "crypto/random.h"
 #include "volume/header.h"
 
-#include "unit/pull/dump_builder.h"
+#include "unit/pull/receiver_fixture.h"
 
 /* --- how much is allocated -------------------------------------------------------------------- */
 
@@ -34,158 +32,6 @@ void *realloc(void *pointer, size_t size)
 	return __libc_realloc(pointer, size);
 }
 #endif
-
-/* --- a stream of items ------------------------------------------------------------------------ */
-
-struct taken {
-	struct bytes stored;
-	size_t event_count, transaction_count, gtid_count, file_count;
-	bool file_end;
-	char next_file[BINLOG_NAME_MAX + 1];
-	struct segment_event last;
-	size_t damaged_count;
-	struct segment_event damaged;
-};
-
-static void taken_reset(struct taken *taken)
-{
-	bytes_free(&taken->stored);
-	*taken = (struct taken){0};
-}
-
-static void note(struct taken *taken, const struct received *received)
-{
-	if (received->kind == RECEIVED_FILE) {
-		taken->file_count++;
-		snprintf(taken->next_file, sizeof(taken->next_file), "%s", received->next_file);
-	}
-	if (received->kind != RECEIVED_EVENT)
-		return;
-	bytes_add(&taken->stored, received->bytes, received->size);
-	if (!received->last)
-		return;
-	taken->event_count++;
-	taken->last = received->event;
-	taken->transaction_count += received->event.transaction_end;
-	taken->gtid_count += received->event.gtid_group != NULL;
-	if (received->event.crc_wrong) {
-		taken->damaged_count++;
-		taken->damaged = received->event;
-	}
-	taken->file_end = received->file_end;
-	if (received->next_file)
-		snprintf(taken->next_file, sizeof(taken->next_file), "%s", received->next_file);
-}
-
-/* Give one event as one item, or in pieces of @piece bytes. */
-static int offer(struct receiver *receiver, const uint8_t *event, size_t size, size_t piece,
-		 struct taken *taken, struct error *err)
-{
-	struct received received;
-	size_t part;
-	int r;
-
-	if (!piece || size <= piece)
-		piece = size;
-	for (size_t at = 0; at < size; at += part) {
-		struct packet_item item = {.bytes = event + at, .first = at == 0};
-
-		part = MIN(piece, size - at);
-		item.kind = part == size ? PACKET_EVENT : PACKET_PIECE;
-		item.size = part;
-		item.last = at + part == size;
-		r = receiver_take(receiver, &item, &received, err);
-		if (r < 0)
-			return r;
-		note(taken, &received);
-	}
-	return 0;
-}
-
-static int offer_all(struct receiver *receiver, const struct bytes *events, size_t piece,
-		     struct taken *taken, struct error *err)
-{
-	for (size_t at = 0; at < events->size;) {
-		size_t length = get_le32(events->bytes + at + 9);
-		int r = offer(receiver, events->bytes + at, length, piece, taken, err);
-
-		if (r < 0)
-			return r;
-		at += length;
-	}
-	return 0;
-}
-
-struct fixture {
-	struct receiver *receiver;
-	struct bytes file; /* the golden one, with its magic number */
-	struct bytes stream;
-	struct taken taken;
-	struct error err;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	assert_non_null(fixture);
-	fixture->receiver = receiver_new();
-	file_load(&fixture->file, GOLDEN);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	receiver_free(fixture->receiver);
-	bytes_free(&fixture->file);
-	bytes_free(&fixture->stream);
-	taken_reset(&fixture->taken);
-	free(fixture);
-	return 0;
-}
-
-static const struct place nowhere;
-
-/* The whole golden file as a server streams it from its start. */
-static void stream_whole(struct fixture *fixture)
-{
-	fixture->stream.size = 0;
-	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
-	bytes_add(&fixture->stream, fixture->file.bytes + BINLOG_MAGIC_SIZE,
-		  fixture->file.size - BINLOG_MAGIC_SIZE);
-}
-
-/* The place behind the event at @position. */
-static struct place place_at(const struct fixture *fixture, size_t position)
-{
-	struct place place = {.file = GOLDEN_FILE, .last_event_position = position};
-	const uint8_t *event = fixture->file.bytes + position;
-
-	place.position = position + get_le32(event + 9);
-	place.last_event_crc = get_le32(fixture->file.bytes + place.position - EVENT_CRC_SIZE);
-	return place;
-}
-
-/* What a server sends before the first event of a stream that begins at @position. */
-static void stream_from(struct fixture *fixture, size_t position)
-{
-	size_t format_size = get_le32(fixture->file.bytes + BINLOG_MAGIC_SIZE + 9);
-	uint8_t format[1024];
-
-	fixture->stream.size = 0;
-	fake_rotate_add(&fixture->stream, position, GOLDEN_FILE);
-	if (position > 4) {
-		memcpy(format, fixture->file.bytes + BINLOG_MAGIC_SIZE, format_size);
-		put_le(format + 13, 0, 4);		       /* log_pos */
-		put_le(format + EVENT_HEADER_SIZE + 52, 0, 4); /* created */
-		event_sign(format, format_size);
-		bytes_add(&fixture->stream, format, format_size);
-	}
-	bytes_add(&fixture->stream, fixture->file.bytes + position, fixture->file.size - position);
-}
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
@@ -322,163 +168,6 @@ static void a_flipped_bit_anywhere_is_found(void **state)
 		assert_memory_equal(fixture->taken.stored.bytes, fixture->file.bytes + 4,
 				    fixture->taken.stored.size);
 	}
-}
-
-/* Damage byte @offset of the event at @position of the file. */
-static void damage(struct fixture *fixture, size_t position, size_t offset)
-{
-	fixture->file.bytes[position + offset] ^= 0x10;
-}
-
-/* Where the first event of @type stands. */
-static size_t find_event(const struct fixture *fixture, uint8_t type)
-{
-	for (size_t at = 4; at < fixture->file.size; at += get_le32(fixture->file.bytes + at + 9)) {
-		if (fixture->file.bytes[at + 4] == type)
-			return at;
-	}
-	fail_msg("there is no event of type %u", type);
-	return 0;
-}
-
-/* One connection from the start of the file: its result. */
-static int connect_once(struct fixture *fixture)
-{
-	stream_whole(fixture);
-	taken_reset(&fixture->taken);
-	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
-	return offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err);
-}
-
-static void an_event_that_is_damaged_the_same_twice_is_taken_as_it_came(void **state)
-{
-	static const uint8_t types[] = {EVENT_QUERY, EVENT_MARIADB_GTID, EVENT_XID, EVENT_TABLE_MAP,
-					EVENT_MARIADB_GTID_LIST};
-	struct fixture *fixture = *state;
-	struct taken whole = {0};
-
-	assert_ok(connect_once(fixture), &fixture->err);
-	whole = fixture->taken;
-	whole.stored = (struct bytes){0};
-	for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-		size_t at = find_event(fixture, types[i]);
-
-		damage(fixture, at, EVENT_HEADER_SIZE + 3);
-		assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT, "event says CRC");
-		assert_true(receiver_suspected(fixture->receiver));
-		assert_int_equal(receiver_position(fixture->receiver), at);
-		assert_ok(connect_once(fixture), &fixture->err);
-		assert_false(receiver_suspected(fixture->receiver));
-		assert_int_equal(fixture->taken.stored.size, fixture->file.size - 4);
-		assert_memory_equal(fixture->taken.stored.bytes, fixture->file.bytes + 4,
-				    fixture->taken.stored.size);
-		assert_int_equal(fixture->taken.damaged_count, 1);
-		assert_int_equal(fixture->taken.damaged.position, at);
-		assert_int_equal(fixture->taken.damaged.time_usec, 0);
-		assert_false(fixture->taken.damaged.transaction_end);
-		/* What it said is not relied on: of its transaction no GTID is told. */
-		assert_true(fixture->taken.gtid_count <= whole.gtid_count);
-		assert_true(fixture->taken.gtid_count + 1 >= whole.gtid_count);
-		damage(fixture, at, EVENT_HEADER_SIZE + 3);
-	}
-}
-
-static void an_event_that_is_damaged_differently_is_never_taken(void **state)
-{
-	struct fixture *fixture = *state;
-	size_t at = find_event(fixture, EVENT_QUERY);
-
-	damage(fixture, at, 30);
-	assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT, "event says CRC");
-	for (size_t offset = 31; offset < 35; offset++) {
-		damage(fixture, at, offset);
-		assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT,
-			     "other bytes than on the connection before: event says CRC");
-		assert_false(receiver_suspected(fixture->receiver));
-	}
-}
-
-static void a_damaged_event_in_pieces_is_taken_the_third_time(void **state)
-{
-	static const uint8_t body[1000];
-	struct fixture *fixture = *state;
-	struct taken *taken = &fixture->taken;
-
-	fake_rotate_add(&fixture->stream, 4, GOLDEN_FILE);
-	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
-	event_add(&fixture->stream, EVENT_APPEND_BLOCK, 0, 0, body, sizeof(body));
-	fixture->stream.bytes[fixture->stream.size - 500] ^= 1;
-	for (int i = 0; i < 3; i++) {
-		int r;
-
-		taken_reset(taken);
-		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
-		r = offer_all(fixture->receiver, &fixture->stream, 300, taken, &fixture->err);
-		if (i < 2)
-			assert_fails(r, &fixture->err, ERROR_DEFECT, "event says CRC");
-		else
-			assert_ok(r, &fixture->err);
-		assert_int_equal(receiver_suspected(fixture->receiver), i < 2);
-	}
-	assert_int_equal(taken->damaged_count, 1);
-	assert_int_equal(taken->damaged.length, 1023);
-}
-
-/* The last archived event may be one, and may have been damaged since. */
-static void a_last_event_that_is_damaged_the_same_twice_is_gone_on_behind(void **state)
-{
-	struct fixture *fixture = *state;
-	size_t at = find_event(fixture, EVENT_QUERY);
-	struct place place = place_at(fixture, at);
-
-	damage(fixture, at, 30);
-	stream_from(fixture, at);
-	receiver_start(fixture->receiver, &place, "", false);
-	assert_fails(
-		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		&fixture->err, ERROR_DEFECT, "event says CRC");
-	receiver_start(fixture->receiver, &place, "", false);
-	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		  &fixture->err);
-	assert_int_equal(fixture->taken.damaged_count, 0);
-	assert_int_equal(fixture->taken.stored.size, fixture->file.size - place.position);
-}
-
-/* Its position and its length are not a matter of its CRC. */
-static void a_damaged_event_that_does_not_fit_is_never_taken(void **state)
-{
-	struct fixture *fixture = *state;
-	size_t at = find_event(fixture, EVENT_QUERY);
-
-	damage(fixture, at, 13); /* log_pos */
-	for (int i = 0; i < 3; i++) {
-		assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT,
-			     "bytes are missing before it");
-		assert_false(receiver_suspected(fixture->receiver));
-	}
-	damage(fixture, at, 13);
-	damage(fixture, 4, 30); /* FORMAT_DESCRIPTION */
-	for (int i = 0; i < 3; i++)
-		assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT,
-			     "the beginning of");
-}
-
-/* A ROTATE that says nothing: the server says in its own words that the file has ended. */
-static void a_damaged_rotate_does_not_name_the_next_file(void **state)
-{
-	struct fixture *fixture = *state;
-	size_t at = find_event(fixture, EVENT_ROTATE);
-
-	damage(fixture, at, EVENT_HEADER_SIZE + 9);
-	assert_fails(connect_once(fixture), &fixture->err, ERROR_DEFECT, "event says CRC");
-	stream_whole(fixture);
-	fake_rotate_add(&fixture->stream, 4, "golden-bin.000002");
-	taken_reset(&fixture->taken);
-	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
-	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		  &fixture->err);
-	assert_false(fixture->taken.file_end);
-	assert_int_equal(fixture->taken.file_count, 1);
 }
 
 static void another_last_event_is_refused(void **state)
@@ -812,8 +501,6 @@ static void no_event_allocates(void **state)
 	bytes_free(&wire);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -821,12 +508,6 @@ int main(void)
 		TEST(a_stream_goes_on_behind_any_event),
 		TEST(transactions_are_counted_the_same_over_lost_connections),
 		TEST(a_flipped_bit_anywhere_is_found),
-		TEST(an_event_that_is_damaged_the_same_twice_is_taken_as_it_came),
-		TEST(an_event_that_is_damaged_differently_is_never_taken),
-		TEST(a_damaged_event_in_pieces_is_taken_the_third_time),
-		TEST(a_last_event_that_is_damaged_the_same_twice_is_gone_on_behind),
-		TEST(a_damaged_event_that_does_not_fit_is_never_taken),
-		TEST(a_damaged_rotate_does_not_name_the_next_file),
 		TEST(another_last_event_is_refused),
 		TEST(a_server_whose_file_ended_before_the_last_event_is_refused),
 		TEST(a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there),
