@@ -233,7 +233,8 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
  */
 static void plan_divergence(struct puller *puller, const char *sentence)
 {
-	uint64_t now = clock_monotonic_usec(), until = now;
+	const struct servers_now now = now_for_servers();
+	uint64_t until = now.monotonic_usec;
 
 	if (puller->divergence == GENERATION_DIVERGED)
 		puller->divergence = GENERATION_RESET;
@@ -241,12 +242,11 @@ static void plan_divergence(struct puller *puller, const char *sentence)
 		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
 									 : GENERATION_DIVERGED;
 	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
-	if (puller->diverged_usec && now < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
+	if (puller->diverged_usec && until < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
 	    puller->divergence != GENERATION_RESET)
 		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
-	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
-	servers_again(&puller->servers, until);
-	puller->diverged_usec = now;
+	servers_stay(&puller->servers, sentence, until, &now);
+	puller->diverged_usec = now.monotonic_usec;
 }
 
 static void close_stream(struct puller *puller)
@@ -525,13 +525,15 @@ static int connect_with_credential(struct puller *puller, struct error *err)
 {
 	int r = credential_want(puller->credential, err);
 
-	if (r > 0)
-		return open_stream(puller, err);
-	if (r == ERROR_USAGE || r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_DEFECT) {
-		plan_retry(puller, r, err->message);
-		return 0;
-	}
-	return r;
+	if (r >= 0)
+		return r > 0 ? open_stream(puller, err) : 0;
+	/* The runner has ended: whoever starts us again gives us a new one. */
+	if (r == ERROR_CLOSED)
+		return err->code = ERROR_UNAVAILABLE;
+	if (r != ERROR_USAGE && r != ERROR_UNAVAILABLE && r != ERROR_DEFECT)
+		return r;
+	plan_retry(puller, r, err->message);
+	return 0;
 }
 
 static void watch_runner(struct puller *puller)

@@ -91,6 +91,14 @@ void servers_failed(struct servers *servers, int code, const char *sentence,
 	plan_next(servers, now);
 }
 
+void servers_stay(struct servers *servers, const char *sentence, uint64_t try_usec,
+		  const struct servers_now *now)
+{
+	note_failure(servers, ERROR_UNAVAILABLE, sentence);
+	servers->states[servers->index].try_usec = try_usec;
+	plan_next(servers, now);
+}
+
 void servers_again(struct servers *servers, uint64_t monotonic_usec)
 {
 	servers->states[servers->index].try_usec = monotonic_usec;

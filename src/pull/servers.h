@@ -58,6 +58,10 @@ uint64_t servers_try_usec(const struct servers *servers);
 void servers_failed(struct servers *servers, int code, const char *sentence,
 		    const struct servers_now *now);
 
+/* The current server failed in a way that it itself must be asked about again, at @try_usec. */
+void servers_stay(struct servers *servers, const char *sentence, uint64_t try_usec,
+		  const struct servers_now *now);
+
 /* Try again at once, in the same place. */
 void servers_again(struct servers *servers, uint64_t monotonic_usec);
 

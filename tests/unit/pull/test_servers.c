@@ -79,6 +79,20 @@ static void a_stream_that_never_lasts_backs_off_at_each_server(void **state)
 	assert_true(last > 10 * USEC_PER_SEC);
 }
 
+static void a_server_whose_history_changes_is_asked_again_itself(void **state)
+{
+	const struct servers_now now = {150 * USEC_PER_SEC, 0, 0};
+	struct servers servers;
+
+	(void)state;
+	source.server_count = 2;
+	servers_init(&servers, &source, 0);
+	servers_stay(&servers, "diverged", 170 * USEC_PER_SEC, &now);
+	assert_int_equal(servers.index, 0);
+	assert_int_equal(servers_try_usec(&servers), 170 * USEC_PER_SEC);
+	assert_int_equal(servers.retry_usec, 20 * USEC_PER_SEC);
+}
+
 static void what_is_told_joins_the_sentences(void **state)
 {
 	struct pull_status status;
@@ -170,6 +184,7 @@ int main(void)
 		cmocka_unit_test(the_next_server_is_tried_at_once_and_then_whose_time_comes_first),
 		cmocka_unit_test(a_server_that_works_is_kept_and_has_one_more_try),
 		cmocka_unit_test(a_stream_that_never_lasts_backs_off_at_each_server),
+		cmocka_unit_test(a_server_whose_history_changes_is_asked_again_itself),
 		cmocka_unit_test(what_is_told_joins_the_sentences),
 		cmocka_unit_test(one_server_is_told_without_its_name),
 		cmocka_unit_test(another_server_goes_on_only_after_a_round_and_a_while),
