@@ -542,7 +542,8 @@ static void hold(struct puller *puller)
 	if (!puller->held)
 		return;
 	if (stream_is_open(puller->stream)) {
-		if (now < puller->held_usec &&
+		/* Where nothing goes on anyway there is nothing to wait for. */
+		if (now < puller->held_usec && !sink_trouble(puller->sink) &&
 		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink)))
 			return;
 		leave_stream(puller);
