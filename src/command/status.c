@@ -246,6 +246,12 @@ static void print_details(const json_t *source, uint64_t now)
 		}
 		printf("\n");
 	}
+	if (number_of(source, "gaps") > 0)
+		printf("  %s: %" PRIu64 " gap%s in what is archived, the last generation: %s. Do: "
+		       "binvault list %s\n",
+		       text_of(source, "name"), number_of(source, "gaps"),
+		       number_of(source, "gaps") == 1 ? "" : "s", text_of(source, "history"),
+		       text_of(source, "name"));
 	print_observed(source, now);
 	json_array_foreach(segments, i, segment)
 	{

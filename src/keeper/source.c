@@ -68,6 +68,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->good_end = summary->event_end;
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
+	resume->gtids = record->gtids_archived;
 	coverage_sealed(source, summary->transaction_last_usec, clock_realtime_usec());
 	resume_ended(source);
 }

@@ -22,10 +22,14 @@
 /* WAITING ──ask──► ASKED ──the thread has it──► BUSY ──done──► ANSWERED ──take──► WAITING */
 enum observer_state { OBSERVER_WAITING, OBSERVER_ASKED, OBSERVER_BUSY, OBSERVER_ANSWERED };
 
+#define OBSERVER_USER_SIZE 512
+
 struct question {
 	const struct config_server *server;
 	struct identity identity;
 	struct binlog_list list;
+	char user[OBSERVER_USER_SIZE];
+	struct secret password; /* a NUL behind it; nothing while no question was asked */
 };
 
 struct answer {
@@ -211,6 +215,10 @@ static void disconnect(struct observer *observer)
 
 static int connect_to(struct observer *observer, const struct question *question, struct error *err)
 {
+	const struct login login = {
+		.user = question->user,
+		.password = (const char *)question->password.bytes,
+	};
 	char id[CONNECTION_ID_SIZE];
 	int r;
 
@@ -222,7 +230,8 @@ static int connect_to(struct observer *observer, const struct question *question
 	/* It may have ended in the meantime, for its server or for something between. */
 	disconnect(observer);
 	connection_id_make(id);
-	r = connection_open(observer->source, question->server, id, &observer->connection, err);
+	r = connection_open_as(observer->source, question->server, &login, id,
+			       &observer->connection, err);
 	if (r < 0)
 		return r;
 	observer->server = question->server;
@@ -365,6 +374,7 @@ void observer_free(struct observer *observer)
 	pthread_join(observer->thread, NULL);
 	binlog_list_release(&observer->question.list);
 	binlog_list_release(&observer->answer.list);
+	secret_release(&observer->question.password);
 	pthread_cond_destroy(&observer->changed);
 	pthread_mutex_destroy(&observer->lock);
 	close(observer->event_fd);
@@ -391,20 +401,43 @@ bool observer_is_idle(struct observer *observer)
 	return state_of(observer) == OBSERVER_WAITING;
 }
 
-void observer_ask(struct observer *observer, const struct config_server *server,
-		  const struct identity *identity, const struct binlog_list *list)
+/* 0, or negative if the password cannot be held. */
+static int take_login(struct question *question, const struct login *login, struct error *err)
 {
+	size_t size = strlen(login->password) + 1;
+	int r;
+
+	secret_release(&question->password);
+	question->password = (struct secret){0};
+	r = secret_init(&question->password, size, err);
+	if (r < 0)
+		return r;
+	memcpy(question->password.bytes, login->password, size);
+	snprintf(question->user, sizeof(question->user), "%s", login->user);
+	return 0;
+}
+
+int observer_ask(struct observer *observer, const struct config_server *server,
+		 const struct identity *identity, const struct login *login,
+		 const struct binlog_list *list, struct error *err)
+{
+	int r;
+
 	pthread_mutex_lock(&observer->lock);
 	ASSERT(observer->state == OBSERVER_WAITING);
-	observer->question.server = server;
-	observer->question.identity = *identity;
-	if (list)
-		binlog_list_copy(&observer->question.list, list);
-	else
-		binlog_list_release(&observer->question.list);
-	observer->state = OBSERVER_ASKED;
-	pthread_cond_broadcast(&observer->changed);
+	r = take_login(&observer->question, login, err);
+	if (r == 0) {
+		observer->question.server = server;
+		observer->question.identity = *identity;
+		if (list)
+			binlog_list_copy(&observer->question.list, list);
+		else
+			binlog_list_release(&observer->question.list);
+		observer->state = OBSERVER_ASKED;
+		pthread_cond_broadcast(&observer->changed);
+	}
 	pthread_mutex_unlock(&observer->lock);
+	return r;
 }
 
 void observer_rest(struct observer *observer)

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "protocol/observed.h"
 #include "pull/binlog_list.h"
+#include "pull/credential.h"
 #include "pull/identity.h"
 
 struct observer;
@@ -39,10 +40,12 @@ bool observer_is_idle(struct observer *observer);
 
 /*
  * Look at @server, which must be the one that @identity says: behind one address may be many. @list
- * may be NULL; one that is current is not asked for again. Both are copied.
+ * may be NULL; one that is current is not asked for again. @login is the stream's. All are copied;
+ * negative if the password cannot be held.
  */
-void observer_ask(struct observer *observer, const struct config_server *server,
-		  const struct identity *identity, const struct binlog_list *list);
+int observer_ask(struct observer *observer, const struct config_server *server,
+		 const struct identity *identity, const struct login *login,
+		 const struct binlog_list *list, struct error *err) MUST_CHECK;
 
 /* End the connection: the source is not to be talked to for a while. */
 void observer_rest(struct observer *observer);

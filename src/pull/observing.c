@@ -57,16 +57,24 @@ void observing_readable(struct observing *observing)
 	take_answer(observing);
 }
 
-void observing_step(struct observing *observing, const struct config_server *server,
-		    const struct identity *identity)
+bool observing_is_due(struct observing *observing)
 {
-	uint64_t now = clock_monotonic_usec();
+	return clock_monotonic_usec() >= observing->next_usec &&
+	       observer_is_idle(observing->observer);
+}
 
-	if (now < observing->next_usec || !observer_is_idle(observing->observer))
+void observing_step(struct observing *observing, const struct config_server *server,
+		    const struct identity *identity, const struct login *login)
+{
+	struct error err;
+
+	if (!observing_is_due(observing))
 		return;
-	observing->next_usec = now + OBSERVING_EVERY_USEC;
-	observer_ask(observing->observer, server, identity, &observing->list);
-	listen_to_observer(observing);
+	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
+	if (observer_ask(observing->observer, server, identity, login, &observing->list, &err) < 0)
+		log_warning("server.not-observed", "reason", LOG_TEXT(err.message), LOG_END);
+	else
+		listen_to_observer(observing);
 }
 
 uint64_t observing_deadline(struct observing *observing)

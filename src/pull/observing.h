@@ -33,9 +33,12 @@ void observing_init(struct observing *observing, struct observer *observer, stru
 		    struct ring *ring, uint32_t tag);
 void observing_release(struct observing *observing);
 
-/* What is due while a stream comes from @server. */
+/* What is due while a stream comes from @server, into which @login leads. */
 void observing_step(struct observing *observing, const struct config_server *server,
-		    const struct identity *identity);
+		    const struct identity *identity, const struct login *login);
+
+/* Is it to be called now? Before that nobody need look for the login. */
+bool observing_is_due(struct observing *observing);
 
 /* The ring's event with our tag. */
 void observing_readable(struct observing *observing);

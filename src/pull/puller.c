@@ -9,9 +9,10 @@
 #include "base/units.h"
 #include "crypto/random.h"
 #include "io/clock.h"
+#include "pull/credential.h"
 #include "pull/feed.h"
 #include "pull/observing.h"
-#include "pull/retry.h"
+#include "pull/servers.h"
 #include "pull/sink.h"
 #include "pull/stream.h"
 
@@ -20,6 +21,7 @@
 #define TAG_SERVER   10
 #define TAG_KEEPER   11
 #define TAG_STOP     12
+#define TAG_RUNNER   13
 #define TAG_OBSERVER 14
 
 /* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
@@ -32,6 +34,8 @@
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
 
+/* A server whose history keeps changing would have its files archived again and again. */
+#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
 /* And how long it may take until what was received is durable, when the source is to be left alone.
  */
 #define HOLD_USEC (30 * USEC_PER_SEC)
@@ -56,9 +60,11 @@ struct puller {
 
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
-	size_t server_index;
-	struct retry retry;
-	uint64_t try_usec; /* when to connect, monotonic */
+	struct servers servers;
+	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
+	uint64_t diverged_usec;		   /* when that was found out last */
+	struct credential *credential;
+	bool awaiting_runner; /* the ring watches its descriptor */
 	uint64_t opened_usec;
 	bool steady;
 
@@ -87,7 +93,6 @@ struct puller {
 	uint64_t end_usec;	 /* when the server last said that it has no more */
 	uint64_t caught_up_usec; /* the same, with everything durable */
 
-	struct pull_status failure; /* of the last try; sentence "" while there is none */
 	struct pull_status told;
 };
 
@@ -119,6 +124,8 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	ASSERT(puller);
 	puller->options = *options;
 	puller->source = options->source;
+	servers_init(&puller->servers, options->source, clock_monotonic_usec());
+	puller->credential = credential_new(options->source, options->runner_fd);
 	r = config_socket_pull(options->config, options->source->name, puller->socket, err);
 	if (r < 0)
 		return r;
@@ -139,25 +146,21 @@ void puller_free(struct puller *puller)
 		return;
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
+	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
 	observing_release(&puller->observing);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
 	sink_free(puller->sink);
+	credential_free(puller->credential);
 	free(puller);
 }
 
 static const struct config_server *server(const struct puller *puller)
 {
-	return &puller->source->servers[puller->server_index];
+	return servers_current(&puller->servers);
 }
 
 /* --- what is told ---------------------------------------------------------------------------- */
-
-static void name_server(const struct puller *puller, struct pull_status *status)
-{
-	snprintf(status->server, sizeof(status->server), "%.110s:%u", server(puller)->host,
-		 (unsigned)server(puller)->port);
-}
 
 static void tell(struct puller *puller, const struct pull_status *status)
 {
@@ -184,7 +187,7 @@ static void tell_held(struct puller *puller)
 	};
 
 	memcpy(status.sentence, control->sentence, sizeof(status.sentence));
-	name_server(puller, &status);
+	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
 }
 
@@ -197,8 +200,8 @@ static void tell_state(struct puller *puller)
 		tell_held(puller);
 		return;
 	}
-	if (!stream_is_open(puller->stream) && puller->failure.sentence[0]) {
-		tell(puller, &puller->failure);
+	if (!stream_is_open(puller->stream) && servers_status(&puller->servers, &status)) {
+		tell(puller, &status);
 		return;
 	}
 	if (trouble) {
@@ -215,7 +218,7 @@ static void tell_state(struct puller *puller)
 		status.caught_up_usec =
 			puller->caught_up_usec - puller->caught_up_usec % USEC_PER_SEC;
 	}
-	name_server(puller, &status);
+	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
 }
 
@@ -247,23 +250,42 @@ static bool damaged_again(struct puller *puller)
 	return again;
 }
 
-/* Decide when to try again after @code, and say so. */
+static struct servers_now now_for_servers(void)
+{
+	return (struct servers_now){
+		.monotonic_usec = clock_monotonic_usec(),
+		.realtime_usec = clock_realtime_usec(),
+		.random = random_number(),
+	};
+}
+
 static void plan_retry(struct puller *puller, int code, const char *sentence)
 {
-	bool refused = code == ERROR_REFUSED || code == ERROR_USAGE;
-	uint64_t delay = refused ? retry_after_refusal(&puller->retry, random_number())
-				 : retry_after_failure(&puller->retry, random_number());
-	struct pull_status *failure = &puller->failure;
+	const struct servers_now now = now_for_servers();
 
-	*failure = (struct pull_status){
-		.state = refused ? PULL_REFUSED : PULL_WAITING,
-		.retry_usec = clock_realtime_usec() + delay,
-	};
-	name_server(puller, failure);
-	snprintf(failure->sentence, sizeof(failure->sentence), "%.*s",
-		 (int)sizeof(failure->sentence) - 1, sentence);
-	puller->try_usec = clock_monotonic_usec() + delay;
-	puller->server_index = (puller->server_index + 1) % puller->source->server_count;
+	servers_failed(&puller->servers, code, sentence, &now);
+}
+
+/*
+ * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
+ * if that comes twice in a short time, after a pause.
+ */
+static void plan_divergence(struct puller *puller, const char *sentence)
+{
+	const struct servers_now now = now_for_servers();
+	uint64_t until = now.monotonic_usec;
+
+	if (puller->divergence == GENERATION_DIVERGED)
+		puller->divergence = GENERATION_RESET;
+	else
+		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
+									 : GENERATION_DIVERGED;
+	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
+	if (puller->diverged_usec && until < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
+	    puller->divergence != GENERATION_RESET)
+		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
+	servers_stay(&puller->servers, sentence, until, &now);
+	puller->diverged_usec = now.monotonic_usec;
 }
 
 static void close_stream(struct puller *puller)
@@ -294,8 +316,13 @@ static void stream_lost(struct puller *puller, struct error *err)
 	/* What was listed may be as wrong as what was expected. */
 	if (code != ERROR_CLOSED && code != ERROR_UNAVAILABLE)
 		binlog_list_release(&puller->observing.list);
+	if (receiver_verified(stream_receiver(puller->stream)))
+		servers_lost(&puller->servers, clock_monotonic_usec());
 	leave_stream(puller);
-	plan_retry(puller, code, err->message);
+	if (code == ERROR_DIVERGED)
+		plan_divergence(puller, err->message);
+	else
+		plan_retry(puller, code, err->message);
 }
 
 /* Blocks until the server has answered, at most some time-outs long. */
@@ -304,16 +331,25 @@ static int open_stream(struct puller *puller, struct error *err)
 	const struct stream_request request = {
 		.server = server(puller),
 		.place = feed_place(puller->feed),
-		.identity = feed_identity(puller->feed),
+		.history = feed_history(puller->feed),
+		.reason = puller->divergence,
+		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
+		.credential = puller->credential,
 		.list = &puller->observing.list,
 	};
 	int r;
 
 	tell_state(puller);
 	r = stream_open(puller->stream, &request, err);
+	if (r > 0) {
+		const struct servers_now now = now_for_servers();
+
+		servers_passed_over(&puller->servers, err->message, &now);
+		return 0;
+	}
 	if (r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_USAGE || r == ERROR_DEFECT ||
-	    r == ERROR_NOT_FOUND) {
+	    r == ERROR_NOT_FOUND || r == ERROR_EXISTS) {
 		plan_retry(puller, r, err->message);
 		return 0;
 	}
@@ -325,7 +361,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->allowance = 0;
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
-		    receiver_file(stream_receiver(puller->stream)));
+		    stream_location(puller->stream));
 	return 0;
 }
 
@@ -398,7 +434,7 @@ static bool only_looked_at(struct puller *puller, const struct received *receive
 	puller->broken.file[0] = '\0';
 	close_stream(puller);
 	feed_lost(puller->feed);
-	puller->try_usec = clock_monotonic_usec();
+	servers_again(&puller->servers, clock_monotonic_usec());
 	return true;
 }
 
@@ -462,11 +498,14 @@ static void note_success(struct puller *puller)
 	if (puller->steady || !stream_is_open(puller->stream) ||
 	    !receiver_verified(stream_receiver(puller->stream)))
 		return;
-	puller->failure.sentence[0] = '\0';
+	servers_worked(&puller->servers);
+	/* A file that begins anew is gone on with by position as soon as the place is in it. */
+	if (!feed_begins(puller->feed))
+		puller->divergence = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;
-	retry_reset(&puller->retry);
+	servers_steady(&puller->servers);
 }
 
 /* The server had no more, and all of that is durable now. */
@@ -532,8 +571,7 @@ static void hold(struct puller *puller)
 	if (puller->held != (control->kind != CONTROL_PULL)) {
 		puller->held = !puller->held;
 		puller->held_usec = now + HOLD_USEC;
-		puller->try_usec = now;
-		puller->failure.sentence[0] = '\0';
+		servers_again(&puller->servers, now);
 		log_info(puller->held ? "pull.held" : "pull.goes-on", "sentence",
 			 LOG_TEXT(control->sentence), LOG_END);
 		if (puller->held)
@@ -577,7 +615,46 @@ static int turn_stopping(struct puller *puller, struct error *err)
 static bool connect_is_due(const struct puller *puller)
 {
 	return puller->attached && !puller->held && !stream_is_open(puller->stream) &&
-	       clock_monotonic_usec() >= puller->try_usec && sink_is_settled(puller->sink);
+	       clock_monotonic_usec() >= servers_try_usec(&puller->servers) &&
+	       sink_is_settled(puller->sink);
+}
+
+/* With a fresh credential, or later, when there is one. */
+static int connect_with_credential(struct puller *puller, struct error *err)
+{
+	int r = credential_want(puller->credential, err);
+
+	if (r >= 0)
+		return r > 0 ? open_stream(puller, err) : 0;
+	/* The runner has ended: whoever starts us again gives us a new one. */
+	if (r == ERROR_CLOSED)
+		return err->code = ERROR_UNAVAILABLE;
+	if (r != ERROR_USAGE && r != ERROR_UNAVAILABLE && r != ERROR_DEFECT)
+		return r;
+	plan_retry(puller, r, err->message);
+	return 0;
+}
+
+static void watch_runner(struct puller *puller)
+{
+	credential_step(puller->credential);
+	if (puller->awaiting_runner || credential_fd(puller->credential) < 0)
+		return;
+	puller->awaiting_runner = true;
+	ring_poll_readable(puller->options.ring, credential_fd(puller->credential), TAG_RUNNER);
+}
+
+/* The login that opened the stream opens a second connection, or one more try of it may not be. */
+static void observe(struct puller *puller)
+{
+	size_t index = (size_t)(server(puller) - puller->source->servers);
+	struct login login;
+	struct error ignored;
+
+	if (observing_is_due(&puller->observing) &&
+	    credential_login(puller->credential, index, &login, &ignored) == 0)
+		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
+			       &login);
 }
 
 /* All that can be done without waiting. 1: we are done. */
@@ -601,7 +678,8 @@ static int turn(struct puller *puller, struct error *err)
 	hold(puller);
 	roll_if_old(puller);
 	if (connect_is_due(puller))
-		r = open_stream(puller, err);
+		r = connect_with_credential(puller, err);
+	watch_runner(puller);
 	if (r == 0)
 		r = pump(puller, err);
 	if (r < 0)
@@ -613,7 +691,7 @@ static int turn(struct puller *puller, struct error *err)
 	note_success(puller);
 	note_caught_up(puller);
 	if (is_streaming(puller))
-		observing_step(&puller->observing, server(puller), stream_identity(puller->stream));
+		observe(puller);
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
 	tell_state(puller);
@@ -622,15 +700,16 @@ static int turn(struct puller *puller, struct error *err)
 
 static void set_timer(struct puller *puller)
 {
-	uint64_t deadline = sink_deadline(puller->sink);
+	uint64_t deadline =
+		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
 	if (puller->stop_begun)
 		deadline = MIN(deadline, puller->stop_usec);
 	else if (puller->held && stream_is_open(puller->stream))
 		deadline = MIN(deadline, puller->held_usec);
 	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
-		 sink_is_settled(puller->sink))
-		deadline = MIN(deadline, puller->try_usec);
+		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
+		deadline = MIN(deadline, servers_try_usec(&puller->servers));
 	else if (stream_is_open(puller->stream) && puller->listening)
 		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
 	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
@@ -649,6 +728,8 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		puller->listening = false;
 	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)
 		sink_keeper_readable(puller->sink);
+	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)
+		puller->awaiting_runner = false;
 	if (event->kind != RING_TIMER && event->tag == TAG_OBSERVER)
 		observing_readable(&puller->observing);
 	return 0;

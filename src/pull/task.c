@@ -5,6 +5,7 @@
 
 #include "pull/account.h"
 #include "pull/connection.h"
+#include "pull/credential.h"
 
 #define SERVER_NAME_SIZE 300
 #define HOST_SIZE	 256
@@ -45,14 +46,20 @@ struct seen { /* of a server */
 	char host[HOST_SIZE]; /* where we come from */
 };
 
-static int look(const struct config_source *source, const struct config_server *server,
+static int look(const struct task_options *options, const struct config_server *server,
 		struct seen *ret_seen, struct error *err)
 {
+	const struct config_source *source = options->source;
+	CLEANUP(credential_freep)
+	struct credential *credential = credential_new(source, options->runner_fd);
 	CLEANUP(connection_freep)
 	struct connection *connection = NULL;
 	char name[SERVER_NAME_SIZE];
 	struct error reason;
-	int r = connection_open(source, server, "", &connection, &reason);
+	int r = credential_wait(credential, &reason);
+
+	if (r >= 0)
+		r = connection_open(source, server, credential, "", &connection, &reason);
 
 	server_name(server, name);
 	if (r < 0)
@@ -87,7 +94,7 @@ static int grants(const struct task_options *options, const char *flavour, json_
 	} else if (flavour[0] != '\0') {
 		return error_set(err, ERROR_USAGE, "'%s' is not one of: mysql | mariadb", flavour);
 	} else {
-		if (look(options->source, server, &seen, err) < 0)
+		if (look(options, server, &seen, err) < 0)
 			return err->code;
 		plan.flavour = seen.flavour;
 		plan.host = seen.host;

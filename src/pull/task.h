@@ -15,6 +15,7 @@
 struct task_options {
 	const struct config_source *source;
 	const char *task;
+	int runner_fd;	    /* of credential_runner_start(), or -1; ours */
 	const char *server; /* "HOST:PORT", one of the source's; NULL: see above */
 };
 

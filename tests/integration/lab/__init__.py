@@ -5,9 +5,16 @@ and owns what it starts:
 
     scratch    the directory, and everything that has to end before it is removed
     pki        a certificate authority, certificates, and wrong ones
-    mariadb    a real MariaDB server on a free port of 127.0.0.1
+    server     what every real server has: life, SQL, binlogs, accounts, replication
+    mariadb    MariaDB 10.11 and 11.8, each on a free port of 127.0.0.1
+    mysql      MySQL likewise
+    flavours   which of them can be had here, and skipping what needs another
+    tree       folders that tools/fetch_servers made, and running their programs
     token      a SoftHSM2 token
     loopfs     an XFS or ext4 file system in an image
+    workload   every event type that a server can write
+    binlog     what a binlog file holds
+    decrypt    the plain content of what a server has encrypted
     traffic    mixed traffic against a server, and bulk for the benchmark
     vault      Binvault itself: configuration, init, run, verbs
     processes  programs under test: logs, SIGKILL, waiting, memory
