@@ -651,8 +651,11 @@ static void observe(struct puller *puller)
 	struct login login;
 	struct error ignored;
 
-	if (observing_is_due(&puller->observing) &&
-	    credential_login(puller->credential, index, &login, &ignored) == 0)
+	if (!observing_is_due(&puller->observing))
+		return;
+	if (credential_login(puller->credential, index, &login, &ignored) < 0)
+		observing_put_off(&puller->observing);
+	else
 		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
 			       &login);
 }
