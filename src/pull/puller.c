@@ -582,7 +582,8 @@ static void hold(struct puller *puller)
 	if (!puller->held)
 		return;
 	if (stream_is_open(puller->stream)) {
-		if (now < puller->held_usec &&
+		/* Where nothing goes on anyway there is nothing to wait for. */
+		if (now < puller->held_usec && !sink_trouble(puller->sink) &&
 		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink)))
 			return;
 		leave_stream(puller);
@@ -652,8 +653,11 @@ static void observe(struct puller *puller)
 	struct login login;
 	struct error ignored;
 
-	if (observing_is_due(&puller->observing) &&
-	    credential_login(puller->credential, index, &login, &ignored) == 0)
+	if (!observing_is_due(&puller->observing))
+		return;
+	if (credential_login(puller->credential, index, &login, &ignored) < 0)
+		observing_put_off(&puller->observing);
+	else
 		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
 			       &login);
 }

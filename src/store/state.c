@@ -28,6 +28,8 @@ union any_record {
 	struct approved_record approved;
 	struct exported_record exported;
 	struct export_failed_record failed;
+	struct paused_record paused;
+	struct resumed_record resumed;
 };
 
 struct entry {
@@ -149,6 +151,10 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return exported_record_decode(object, &record->exported, err);
 	case RECORD_EXPORT_FAILED:
 		return export_failed_record_decode(object, &record->failed, err);
+	case RECORD_PAUSED:
+		return paused_record_decode(object, &record->paused, err);
+	case RECORD_RESUMED:
+		return resumed_record_decode(object, &record->resumed, err);
 	case RECORD_VOID:  /* the ledger's own, checked there */
 	case RECORD_STATE: /* carries another, which is decoded instead */
 	case RECORD_TYPE_COUNT:
@@ -276,6 +282,24 @@ static int check_request(const struct state *state, const char *id, struct error
 	return 0;
 }
 
+static int check_pause(const struct state *state, enum record_type type,
+		       const union any_record *record, struct error *err)
+{
+	uint64_t index = 0;
+	const char *source = type == RECORD_PAUSED ? record->paused.source : record->resumed.source;
+	const struct paused_record *paused = state_paused(state, source, &index, NULL);
+
+	if (type == RECORD_PAUSED && paused)
+		return error_set(err, ERROR_DEFECT, "source '%s' is paused already", source);
+	if (type == RECORD_RESUMED && !paused)
+		return error_set(err, ERROR_DEFECT, "source '%s' is not paused", source);
+	if (type == RECORD_RESUMED && record->resumed.paused_index != index)
+		return error_set(err, ERROR_DEFECT,
+				 "source '%s' was paused by leaf %" PRIu64 ", not %" PRIu64, source,
+				 index, record->resumed.paused_index);
+	return 0;
+}
+
 static int check_relations(const struct state *state, enum record_type type,
 			   const union any_record *record, struct error *err)
 {
@@ -320,6 +344,9 @@ static int check_relations(const struct state *state, enum record_type type,
 		return check_request(state, record->exported.request, err);
 	case RECORD_EXPORT_FAILED:
 		return check_request(state, record->failed.request, err);
+	case RECORD_PAUSED:
+	case RECORD_RESUMED:
+		return check_pause(state, type, record, err);
 	case RECORD_ARCHIVE:
 	case RECORD_CONFIG:
 	case RECORD_COVERED:
@@ -397,6 +424,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 		       (old->type == RECORD_APPROVED &&
 			strcmp(old->record->approved.request, id) == 0);
 	}
+	case RECORD_RESUMED:
+		return old->type == RECORD_PAUSED &&
+		       strcmp(old->record->paused.source, new->record->resumed.source) == 0;
 	case RECORD_ARCHIVE:
 	case RECORD_MASTER:
 	case RECORD_SIGNING_KEY:
@@ -406,6 +436,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_ORPHAN:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
+	case RECORD_PAUSED:
 	case RECORD_STATE:
 	case RECORD_TYPE_COUNT:
 	default:
@@ -423,6 +454,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_ORPHAN:
 	case RECORD_EXPORTED:
 	case RECORD_EXPORT_FAILED:
+	case RECORD_RESUMED:
 	case RECORD_STATE:
 		return false;
 	case RECORD_SEGMENT_SEALED:
@@ -442,6 +474,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_GENERATION:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
+	case RECORD_PAUSED:
 	case RECORD_TYPE_COUNT:
 	default:
 		return true;
@@ -761,6 +794,23 @@ const struct damaged_record *state_damaged(const struct state *state, const char
 			continue;
 		*ret_usec = entry->time_usec;
 		return &entry->record->damaged;
+	}
+	return NULL;
+}
+
+const struct paused_record *state_paused(const struct state *state, const char *source,
+					 uint64_t *ret_index, uint64_t *ret_usec)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_PAUSED, i)); i++) {
+		if (strcmp(entry->record->paused.source, source) != 0)
+			continue;
+		if (ret_index)
+			*ret_index = entry->index;
+		if (ret_usec)
+			*ret_usec = entry->time_usec;
+		return &entry->record->paused;
 	}
 	return NULL;
 }

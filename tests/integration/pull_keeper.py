@@ -104,6 +104,7 @@ class Observed:
         self.files = []
         for descriptor in descriptors:
             with open(descriptor, "rb") as file:
+                file.seek(0)
                 data, offset = file.read(), 0
             while offset < len(data):
                 size, encrypted, length = struct.unpack_from("<QBB", data, offset)

@@ -45,6 +45,13 @@ static json_t *sample(const char *type)
 					   .signature = {1, 2, 3},
 					   .until_file = "binlog.000002"};
 	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
+	struct paused_record paused = {.source = "orders", .uid = 7, .reason = "moves"};
+	struct resumed_record resumed = {.source = "orders",
+					 .gid = 8,
+					 .paused_index = UINT64_MAX,
+					 .from_file = "binlog.000002",
+					 .from_position = 4711,
+					 .from_usec = 1};
 	struct config_record config = {
 		.version = "0.1.0", .isolation = "users", .worm = WORM_ADVISORY};
 	struct store_beginning *beginning = malloc(sizeof(*beginning));
@@ -59,6 +66,10 @@ static json_t *sample(const char *type)
 		object = damaged_record_encode(&damaged);
 	if (strcmp(type, "orphan") == 0)
 		object = orphan_record_encode(&orphan);
+	if (strcmp(type, "paused") == 0)
+		object = paused_record_encode(&paused);
+	if (strcmp(type, "resumed") == 0)
+		object = resumed_record_encode(&resumed);
 	if (strcmp(type, "request") == 0)
 		object = request_record_encode(&request);
 	if (strcmp(type, "approved") == 0)
