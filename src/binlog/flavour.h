@@ -23,6 +23,7 @@ struct flavour_traits {
 	const char *replay_tool;      /* the client program that replays a file */
 	uint16_t dump_flags;	      /* of COM_BINLOG_DUMP */
 	const char *const *statement; /* SQL before a dump, ends with NULL; see below */
+	const char *semi_sync;	      /* the same that asks for semi-sync */
 };
 
 const struct flavour_traits *flavour_traits(enum flavour flavour);

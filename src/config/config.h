@@ -47,6 +47,7 @@ struct config_source {
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;
 	uint64_t rate_limit; /* bytes a second, 0: none */
+	bool semi_sync;	     /* acknowledge what is durable */
 };
 
 /* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps

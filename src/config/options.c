@@ -101,6 +101,9 @@ static const struct option options[] = {
 	 3600 * USEC_PER_SEC},
 	{{"source NAME", "rate-limit", "size", "0", "bytes a second; 0: no limit", false},
 	 OPTION_SOURCE, 0, value_parse_size, IN_SOURCE(rate_limit), 0, TIB},
+	{{"source NAME", "semi-sync", "yes | no", "no",
+	  "acknowledge to the server what is durable, so that commits wait for it", false},
+	 OPTION_SOURCE, 0, value_parse_yes_no, IN_SOURCE(semi_sync), 0, 0},
 	/* clang-format on */
 };
 

@@ -19,6 +19,7 @@
 #define TAG_SERVER 10
 #define TAG_KEEPER 11
 #define TAG_STOP   12
+#define TAG_SEND   13 /* an acknowledgement that could not be sent at once */
 
 /* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
 #define SILENT_HEARTBEATS 3
@@ -29,6 +30,9 @@
 
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
+
+/* With semi-sync: how long what the server has sent is still taken then. */
+#define DRAIN_USEC (1 * USEC_PER_SEC)
 
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
@@ -56,6 +60,8 @@ struct puller {
 	uint64_t opened_usec;
 	bool steady;
 
+	bool sending;	      /* the ring watches it for an acknowledgement */
+	bool more;	      /* there may be more to read; let the ring tell what it has first */
 	bool listening;	      /* the ring watches the server's descriptor */
 	uint64_t listen_usec; /* since when, or since something came */
 	int64_t allowance;    /* bytes, under rate-limit */
@@ -73,6 +79,8 @@ struct puller {
 
 	bool stop_begun;
 	uint64_t stop_usec;
+	bool draining; /* the server waits for answers about what it has sent */
+	uint64_t drain_usec;
 
 	struct pull_status failure; /* of the last try; sentence "" while there is none */
 	struct pull_status told;
@@ -123,6 +131,7 @@ void puller_free(struct puller *puller)
 	if (!puller)
 		return;
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
+	ring_poll_cancel(puller->options.ring, TAG_SEND);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
@@ -229,7 +238,9 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
 static void close_stream(struct puller *puller)
 {
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
+	ring_poll_cancel(puller->options.ring, TAG_SEND);
 	puller->listening = false;
+	puller->sending = false;
 	stream_close(puller->stream);
 }
 
@@ -333,6 +344,35 @@ static uint64_t allowance_deadline(const struct puller *puller)
 	       USEC_PER_MSEC;
 }
 
+/* Tell the server what has become durable, without waiting for anything. */
+static void acknowledge(struct puller *puller)
+{
+	struct acknowledgement acknowledgement;
+	enum tls_want want = TLS_WANT_NOTHING;
+	unsigned count;
+	struct error err;
+	int r;
+
+	if (!stream_is_open(puller->stream))
+		return;
+	if (sink_take_acknowledgement(puller->sink, &acknowledgement))
+		stream_acknowledge(puller->stream, &acknowledgement);
+	if (puller->sending)
+		return;
+	r = stream_send(puller->stream, &count, &want, &err);
+	if (r < 0) {
+		stream_lost(puller, &err);
+		return;
+	}
+	if (r > 0)
+		return;
+	puller->sending = true;
+	if (want == TLS_WANT_READ)
+		ring_poll_readable(puller->options.ring, stream_fd(puller->stream), TAG_SEND);
+	else
+		ring_poll_writable(puller->options.ring, stream_fd(puller->stream), TAG_SEND);
+}
+
 /*
  * Is it a piece of the event that broke off the last time? Then it is only looked at; at its end
  * the stream begins anew, and the event is archived.
@@ -385,19 +425,31 @@ static int receive(struct puller *puller)
 	return 1;
 }
 
+static bool may_pump(const struct puller *puller)
+{
+	return puller->draining || !puller->options.stopping();
+}
+
 /* From the stream into the segment, until one of them blocks. */
 static int pump(struct puller *puller, struct error *err)
 {
 	unsigned int count = 0;
 	int r = 1;
 
+	puller->more = false;
 	/* What is not archived never blocks, so a flood of it would keep us here. */
-	while (r > 0 && stream_is_open(puller->stream) && !puller->options.stopping()) {
+	while (r > 0 && stream_is_open(puller->stream) && may_pump(puller)) {
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
-		if (r > 0 && ++count % ITEMS_A_STEP == 0 && sink_step(puller->sink, err) < 0)
+		if (r == 0 || ++count % ITEMS_A_STEP != 0)
+			continue;
+		if (sink_step(puller->sink, err) < 0)
 			return err->code;
+		/* What is behind must not keep the server from its answer. */
+		puller->more = sink_owes_acknowledgement(puller->sink);
+		if (puller->more)
+			break;
 	}
 	return 0;
 }
@@ -449,22 +501,58 @@ static void roll_if_old(struct puller *puller)
 		sink_end(puller->sink, ended, NULL);
 }
 
-/* 1: the last segment is closed. */
+static void begin_stop(struct puller *puller)
+{
+	puller->stop_begun = true;
+	puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
+	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
+	puller->draining = stream_is_open(puller->stream) &&
+			   stream_semi_sync(puller->stream) == PACKET_SEMI_SYNC_YES;
+	if (!puller->draining)
+		close_stream(puller);
+}
+
+/* Take what the server has sent, and may wait for an answer about, but not for ever. 1: done. */
+static int drain(struct puller *puller, struct error *err)
+{
+	int r = pump(puller, err);
+
+	if (r < 0)
+		return r;
+	puller->draining = stream_is_open(puller->stream) &&
+			   (!puller->listening || feed_has_item(puller->feed)) &&
+			   clock_monotonic_usec() < puller->drain_usec;
+	return !puller->draining;
+}
+
+/*
+ * 1: the last segment is closed. The stream stays until then with semi-sync, because the server
+ * waits to be told that what it holds is durable.
+ */
 static int turn_stopping(struct puller *puller, struct error *err)
 {
-	if (!puller->stop_begun) {
-		puller->stop_begun = true;
-		puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
-		close_stream(puller);
-		if (sink_is_open(puller->sink))
-			sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
-		if (sink_step(puller->sink, err) < 0)
-			return err->code;
+	int r;
+
+	if (!puller->stop_begun)
+		begin_stop(puller);
+	if (puller->draining) {
+		r = drain(puller, err);
+		if (r <= 0)
+			return r;
 	}
-	if (sink_is_closed(puller->sink))
+	if (sink_is_open(puller->sink))
+		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
+	if (sink_step(puller->sink, err) < 0)
+		return err->code;
+	acknowledge(puller);
+	if (sink_is_closed(puller->sink) && !puller->sending) {
+		close_stream(puller);
 		return 1;
+	}
 	if (clock_monotonic_usec() < puller->stop_usec)
 		return 0;
+	if (sink_is_closed(puller->sink))
+		return 1; /* only the server does not read */
 	return error_set(err, ERROR_UNAVAILABLE,
 			 "stopped before the open segment could be ended; the keeper ends it (%s)",
 			 sink_trouble(puller->sink) ? sink_trouble(puller->sink)->message
@@ -506,6 +594,7 @@ static int turn(struct puller *puller, struct error *err)
 	r = sink_step(puller->sink, err);
 	if (r < 0)
 		return r;
+	acknowledge(puller);
 	note_success(puller);
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
@@ -517,8 +606,10 @@ static void set_timer(struct puller *puller)
 {
 	uint64_t deadline = sink_deadline(puller->sink);
 
-	if (puller->stop_begun)
-		deadline = MIN(deadline, puller->stop_usec);
+	if (puller->more)
+		deadline = 1;
+	else if (puller->stop_begun)
+		deadline = MIN(deadline, puller->draining ? puller->drain_usec : puller->stop_usec);
 	else if (!stream_is_open(puller->stream) && puller->attached &&
 		 sink_is_settled(puller->sink))
 		deadline = MIN(deadline, puller->try_usec);
@@ -532,10 +623,21 @@ static void set_timer(struct puller *puller)
 
 static int handle(struct puller *puller, const struct ring_event *event, struct error *err)
 {
-	if (event->kind == RING_APPENDED)
-		return sink_appended(puller->sink, event->tag, event->result, err);
+	int r;
+
+	if (event->kind == RING_APPENDED) {
+		r = sink_appended(puller->sink, event->tag, event->result, err);
+		/* Before anything else is done: a commit waits for it. */
+		if (r == 0)
+			acknowledge(puller);
+		return r;
+	}
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
 		puller->listening = false;
+	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
+		puller->sending = false;
+		acknowledge(puller);
+	}
 	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)
 		sink_keeper_readable(puller->sink);
 	return 0;

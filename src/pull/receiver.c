@@ -347,6 +347,7 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 			return r;
 	}
 	describe_event(receiver, &received->event);
+	received->acknowledge = item->acknowledge;
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;

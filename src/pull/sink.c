@@ -1,6 +1,7 @@
 #include "pull/sink.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -53,6 +54,9 @@ struct sink {
 	enum segment_ended ended;
 	char next_file[BINLOG_NAME_MAX + 1];
 	bool end_queued;
+
+	bool granted; /* an acknowledgement that was not taken */
+	struct acknowledgement acknowledgement;
 
 	bool open_wanted;
 	uint64_t open_usec;   /* not before */
@@ -181,6 +185,7 @@ void sink_keeper_readable(struct sink *sink)
 static void let_go(struct sink *sink)
 {
 	log_warning("segment.let-go", LOG_END);
+	sink_forget_requests(sink);
 	keeper_client_disconnect(sink->client);
 	watch_keeper(sink);
 	sink->state = SINK_LETTING_GO;
@@ -373,7 +378,8 @@ static void flush_if_due(struct sink *sink, uint64_t now)
 		return;
 	if (segment_writer_full(writer) || sink->flush ||
 	    (segment_frames(sink->segment) == 0 &&
-	     now >= sink->pending_usec + sink->options.frame_delay_usec))
+	     (segment_requested(sink->segment) ||
+	      now >= sink->pending_usec + sink->options.frame_delay_usec)))
 		flush(sink);
 }
 
@@ -425,6 +431,68 @@ void sink_event_end(struct sink *sink, const struct segment_event *event)
 {
 	segment_writer_event_end(segment_writer(sink->segment), event);
 }
+
+/* --- acknowledgements ------------------------------------------------------------------------ */
+
+static void grant(struct sink *sink, const char *file, uint64_t position)
+{
+	snprintf(sink->acknowledgement.file, sizeof(sink->acknowledgement.file), "%s", file);
+	sink->acknowledgement.position = position;
+	sink->granted = true;
+}
+
+/* What the segment has made durable. */
+static void grant_durable(struct sink *sink)
+{
+	uint64_t position = segment_take_granted(sink->segment);
+
+	if (position != 0)
+		grant(sink, segment_header(sink->segment)->binlog_file, position);
+}
+
+void sink_request(struct sink *sink)
+{
+	ASSERT(sink->state == SINK_OPEN);
+	segment_request(sink->segment,
+			segment_writer_state(segment_writer(sink->segment))->summary.event_end);
+	grant_durable(sink);
+}
+
+void sink_request_again(struct sink *sink, const struct place *place)
+{
+	/* What this segment holds may be lost; the stream begins anew. */
+	if (sink->state == SINK_LETTING_GO || sink->has_attached)
+		return;
+	if (sink->segment && strcmp(segment_header(sink->segment)->binlog_file, place->file) == 0) {
+		segment_request(sink->segment, place->position);
+		grant_durable(sink);
+	} else {
+		grant(sink, place->file, place->position); /* its segment is closed */
+	}
+}
+
+bool sink_take_acknowledgement(struct sink *sink, struct acknowledgement *ret_acknowledgement)
+{
+	if (!sink->granted)
+		return false;
+	*ret_acknowledgement = sink->acknowledgement;
+	sink->granted = false;
+	return true;
+}
+
+bool sink_owes_acknowledgement(const struct sink *sink)
+{
+	return sink->segment && segment_owes(sink->segment);
+}
+
+void sink_forget_requests(struct sink *sink)
+{
+	sink->granted = false;
+	if (sink->segment)
+		segment_forget_requests(sink->segment);
+}
+
+/* --- the segment's end ----------------------------------------------------------------------- */
 
 enum segment_ended sink_roll_due(const struct sink *sink, uint64_t length)
 {
@@ -508,6 +576,7 @@ int sink_appended(struct sink *sink, uint32_t tag, int result, struct error *err
 	if (r > 0) {
 		sink->full_usec = 0;
 		sink->progress_due = true;
+		grant_durable(sink);
 	}
 	return 0;
 }

@@ -23,6 +23,7 @@ struct stream {
 	struct tls_stream *tls;
 	struct packet_reader *reader;
 	struct receiver *receiver;
+	struct acknowledger *acknowledger;
 	struct server_facts facts;
 	struct session session;
 	uint64_t position; /* that was asked for */
@@ -36,6 +37,7 @@ struct stream *stream_new(const struct config_source *source)
 	stream->source = source;
 	stream->reader = packet_reader_new();
 	stream->receiver = receiver_new();
+	stream->acknowledger = acknowledger_new();
 	return stream;
 }
 
@@ -46,6 +48,7 @@ void stream_free(struct stream *stream)
 	stream_close(stream);
 	packet_reader_free(stream->reader);
 	receiver_free(stream->receiver);
+	acknowledger_free(stream->acknowledger);
 	free(stream);
 }
 
@@ -154,7 +157,8 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 		r = connection_tls(stream->connection, &stream->tls, err);
 	if (r < 0)
 		return r;
-	packet_reader_start(stream->reader, stream->tls);
+	packet_reader_start(stream->reader, stream->tls, stream->source->semi_sync);
+	acknowledger_start(stream->acknowledger, stream->tls);
 	receiver_start(stream->receiver, place, file, request->same_history);
 	receiver_set_current(stream->receiver, stream->facts.last_file);
 	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file", LOG_TEXT(file),
@@ -241,4 +245,22 @@ int stream_next(struct stream *stream, struct received *ret_received, enum tls_w
 	}
 	r = receiver_take(stream->receiver, &item, ret_received, err);
 	return r < 0 ? r : 1;
+}
+
+/* --- acknowledging --------------------------------------------------------------------------- */
+
+enum packet_semi_sync stream_semi_sync(const struct stream *stream)
+{
+	return packet_reader_semi_sync(stream->reader);
+}
+
+void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement)
+{
+	acknowledger_give(stream->acknowledger, acknowledgement);
+}
+
+int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
+		struct error *err)
+{
+	return acknowledger_send(stream->acknowledger, ret_sent, ret_want, err);
 }
