@@ -26,6 +26,7 @@ enum error_code {
 	ERROR_EXISTS = -9,	/* the named thing is there already */
 	ERROR_CLOSED = -10,	/* the peer ended the conversation in good order */
 	ERROR_BUSY = -11,	/* somebody else still holds it: try again soon */
+	ERROR_DIVERGED = -12,	/* the peer's history is not ours: begin beside it */
 };
 
 #define ERROR_MESSAGE_SIZE 1024

@@ -95,6 +95,28 @@ const char *event_type_name(uint8_t type)
 	return type_names[type] ? type_names[type] : "unknown";
 }
 
+int event_file_name(const uint8_t *bytes, size_t length, const char *event, char *ret_name,
+		    struct error *err)
+{
+	char name[BINLOG_NAME_MAX + 1] = {0};
+
+	if (length > BINLOG_NAME_MAX)
+		return error_set(err, ERROR_DEFECT,
+				 "%s names a file with %zu characters: at most %d are allowed",
+				 event, length, BINLOG_NAME_MAX);
+	memcpy(name, bytes, length);
+	if (strlen(name) != length)
+		return error_set(err, ERROR_DEFECT, "%s names a file with a NUL in its name",
+				 event);
+	if (name_check_binlog(name, err) < 0) {
+		/* The server sent it, nobody typed it: not a usage error. */
+		err->code = ERROR_DEFECT;
+		return error_prefix(err, "%s", event);
+	}
+	memcpy(ret_name, name, length + 1);
+	return 0;
+}
+
 bool event_is_stored(const struct event_header *header, bool resumed_before_first)
 {
 	if (header->flags & EVENT_FLAG_ARTIFICIAL)

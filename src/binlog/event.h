@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/name.h"
 
 #define EVENT_HEADER_SIZE 19
 #define EVENT_CRC_SIZE	  4
@@ -99,6 +100,13 @@ int event_header_decode(const uint8_t *event, size_t size, struct event_header *
 
 /* The name for sentences: "ROTATE"; "unknown" for a type that we do not know. */
 const char *event_type_name(uint8_t type);
+
+/*
+ * The name of a binlog file in an event called @event: the @length bytes at @bytes, at least one,
+ * to @ret_name of BINLOG_NAME_MAX + 1 bytes. ERROR_DEFECT unless name_check_binlog() allows it.
+ */
+int event_file_name(const uint8_t *bytes, size_t length, const char *event, char *ret_name,
+		    struct error *err) MUST_CHECK;
 
 /*
  * Is this event part of the binlog file? False for what a server sends beside the file: fake

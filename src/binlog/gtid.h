@@ -6,6 +6,9 @@
  *
  *	MariaDB   'M', domain (le32), server id (le32)		9 bytes	 "0-11-884213"
  *	MySQL	  'Y', UUID of the server (16 bytes)		17 bytes "uuid:884213"
+ *	tagged	  the same, and the tag (1 to 32 characters)	18 to 49 "uuid:tag:884213"
+ *
+ * gtid_text.h writes and reads the texts, previous_gtids.h reads the sets that files begin with.
  *
  * Owns: nothing; plain values. A struct gtid_list borrows the event's bytes.
  * Threads: no shared state.
@@ -17,9 +20,13 @@
 #include <stdint.h>
 
 #include "binlog/event.h"
+#include "binlog/flavour.h"
 
-#define GTID_GROUP_SIZE 64
-#define GTID_TEXT_SIZE	96
+#define GTID_GROUP_SIZE	 64
+#define GTID_UUID_SIZE	 16
+#define GTID_TAG_MAX	 32
+#define GTID_MYSQL_FIRST 1
+#define GTID_MYSQL_LAST	 (INT64_MAX - 1) /* sql/rpl_gtid.h, GNO_END */
 
 struct gtid_group {
 	uint8_t bytes[GTID_GROUP_SIZE];
@@ -29,6 +36,12 @@ struct gtid_group {
 struct gtid {
 	struct gtid_group group;
 	uint64_t sequence;
+};
+
+/* Sequences of one group, both ends inclusive. */
+struct gtid_interval {
+	struct gtid_group group;
+	uint64_t first, last;
 };
 
 /* flags2 of MariaDB's GTID event (sql/log_event.h, Gtid_log_event). */
@@ -41,14 +54,14 @@ struct gtid {
 
 struct gtid_event {
 	struct gtid gtid; /* if is_known */
-	bool is_known;	  /* false: ANONYMOUS_GTID, or GTID_TAGGED, which is not decoded */
+	bool is_known;	  /* false: ANONYMOUS_GTID */
 	uint8_t flags;	  /* GTID_FLAG_*, MariaDB only; else 0 */
 };
 
 /* Is it one of the events that begin a transaction with a GTID (33, 34, 42, 162)? */
 bool gtid_event_is(uint8_t type);
 
-/* Decode such an event from its first @size bytes, which need not be all of it. */
+/* Decode such an event from its first @size bytes; GTID_TAGGED needs all but its CRC. */
 int gtid_event_decode(const struct event_header *header, const uint8_t *event, size_t size,
 		      struct gtid_event *ret_event, struct error *err) MUST_CHECK;
 
@@ -64,12 +77,24 @@ int gtid_list_decode(const uint8_t *event, size_t size, size_t crc_size, struct 
 		     struct error *err) MUST_CHECK;
 void gtid_list_entry(const struct gtid_list *list, uint32_t index, struct gtid *ret_gtid);
 
-void gtid_group_mariadb(struct gtid_group *ret_group, uint32_t domain, uint32_t server_id);
-void gtid_group_mysql(struct gtid_group *ret_group, const uint8_t uuid[16]);
-bool gtid_group_equal(const struct gtid_group *a, const struct gtid_group *b);
+/* What a group means. */
+struct gtid_group_parts {
+	enum flavour flavour;
+	uint32_t domain, server_id;   /* MariaDB */
+	uint8_t uuid[GTID_UUID_SIZE]; /* MySQL */
+	char tag[GTID_TAG_MAX + 1];   /* MySQL; "" if there is none */
+};
 
-/*
- * The way the server writes it, to @text of GTID_TEXT_SIZE bytes. The group may come from disk:
- * ERROR_DEFECT if it is none of the forms above.
- */
-int gtid_format(const struct gtid *gtid, char *text, struct error *err) MUST_CHECK;
+void gtid_group_mariadb(struct gtid_group *ret_group, uint32_t domain, uint32_t server_id);
+void gtid_group_mysql(struct gtid_group *ret_group, const uint8_t uuid[GTID_UUID_SIZE]);
+
+/* With a tag of @tag_size bytes, [a-z_][a-z0-9_]*; 0 for none. ERROR_DEFECT for another one. */
+int gtid_group_tagged(struct gtid_group *ret_group, const uint8_t uuid[GTID_UUID_SIZE],
+		      const uint8_t *tag, size_t tag_size, struct error *err) MUST_CHECK;
+
+/* The group may come from disk: ERROR_DEFECT if it is none of the forms above. */
+int gtid_group_read(const struct gtid_group *group, struct gtid_group_parts *ret_parts,
+		    struct error *err) MUST_CHECK;
+/* Are both of MariaDB, and of one domain? Their sequence is one. */
+bool gtid_group_same_domain(const struct gtid_group *a, const struct gtid_group *b);
+bool gtid_group_equal(const struct gtid_group *a, const struct gtid_group *b);

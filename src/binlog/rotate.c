@@ -1,7 +1,5 @@
 #include "binlog/rotate.h"
 
-#include <string.h>
-
 #include "base/endian.h"
 
 #define NAME_OFFSET (EVENT_HEADER_SIZE + 8)
@@ -23,7 +21,6 @@ int rotate_decode(const uint8_t *event, size_t size, enum rotate_crc crc, struct
 {
 	struct event_header header;
 	struct rotate rotate = {0};
-	size_t name_length;
 	int r;
 
 	r = event_header_decode(event, size, &header, err);
@@ -40,19 +37,9 @@ int rotate_decode(const uint8_t *event, size_t size, enum rotate_crc crc, struct
 	size = size_without_crc(event, size, crc);
 	if (size <= NAME_OFFSET)
 		return error_set(err, ERROR_DEFECT, "ROTATE names no file");
-	name_length = size - NAME_OFFSET;
-	if (name_length > BINLOG_NAME_MAX)
-		return error_set(err, ERROR_DEFECT,
-				 "ROTATE names a file with %zu characters: at most %d are allowed",
-				 name_length, BINLOG_NAME_MAX);
-	memcpy(rotate.file, event + NAME_OFFSET, name_length);
-	if (strlen(rotate.file) != name_length)
-		return error_set(err, ERROR_DEFECT, "ROTATE names a file with a NUL in its name");
-	if (name_check_binlog(rotate.file, err) < 0) {
-		/* The server sent it, nobody typed it: not a usage error. */
-		err->code = ERROR_DEFECT;
-		return error_prefix(err, "ROTATE");
-	}
+	r = event_file_name(event + NAME_OFFSET, size - NAME_OFFSET, "ROTATE", rotate.file, err);
+	if (r < 0)
+		return r;
 	rotate.position = get_le64(event + EVENT_HEADER_SIZE);
 	*ret_rotate = rotate;
 	return 0;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "command/archive_option.h"
@@ -55,8 +56,8 @@ static int take_leaf(void *context, const struct leaf *leaf, struct error *err)
 	const char *source;
 	int r;
 
-	if (!leaf_is(leaf, "period") && !leaf_is(leaf, "segment-opened") &&
-	    !leaf_is(leaf, "segment-sealed"))
+	if (!leaf_is(leaf, "period") && !leaf_is(leaf, "generation") &&
+	    !leaf_is(leaf, "segment-opened") && !leaf_is(leaf, "segment-sealed"))
 		return 0;
 	r = json_get_string(leaf->object, "source", &source, err);
 	if (r == 0)
@@ -132,6 +133,21 @@ static void print_segment(const struct plan_segment *segment)
 	printf("  %10s  sealed, %s\n", size, segment_ended_name(segment->end.ended));
 }
 
+/* Where the segment at @position begins one of several. */
+static void print_generation(const struct plan *plan, size_t position)
+{
+	size_t index = plan_at(plan, position)->generation_index;
+	const struct plan_generation *generation = plan_generation_at(plan, index);
+	char digits[HEX_SIZE(HASH_SIZE)];
+
+	if (plan_generation_count(plan) < 2 ||
+	    (position > 0 && plan_at(plan, position - 1)->generation_index == index))
+		return;
+	hex_encode(generation->generation.bytes, HASH_SIZE, digits);
+	printf("  generation %.12s%s%s\n", digits, generation->has_record ? ": " : "",
+	       generation->has_record ? generation->record.sentence : "");
+}
+
 static void print_open(const struct state_open *open)
 {
 	const struct segment_header *header = &open->record->header;
@@ -157,6 +173,7 @@ static void print_source(const struct listing *listing, size_t number)
 	printf("  %-24s %12s %12s  %-20s  %-20s  %10s  %s\n", "FILE", "FROM", "TO", "FIRST EVENT",
 	       "LAST EVENT", "SIZE", "STATE");
 	for (size_t i = 0; i < plan_count(plan); i++) {
+		print_generation(plan, i);
 		for (; gap < plan_gap_count(plan) && plan_gap_at(plan, gap)->before == i; gap++)
 			printf("  GAP  %s\n", plan_gap_at(plan, gap)->sentence);
 		print_segment(plan_at(plan, i));
@@ -167,7 +184,8 @@ static void print_source(const struct listing *listing, size_t number)
 		print_open(&open);
 	}
 	if (plan_overlap_count(plan))
-		printf("  and %zu segments whose bytes others hold as well\n",
+		printf("  and %zu segments whose bytes others hold as well, or that end otherwise "
+		       "than the server's file: --output=json names them\n",
 		       plan_overlap_count(plan));
 }
 

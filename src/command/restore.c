@@ -3,10 +3,17 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "binlog/flavour.h"
+#include "binlog/gtid_text.h"
 #include "command/commands.h"
 #include "command/request.h"
 #include "command/until.h"
 #include "protocol/manifest.h"
+#include "store/gtids_field.h"
+
+/* More than any set in a leaf takes, as the servers write it. */
+#define SKIP_TEXT_SIZE 16384
+#define PREFIX_SIZE    24
 
 static int put_limit(struct command_context *context, json_t *request, struct error *err)
 {
@@ -57,6 +64,7 @@ static bool is_tar(const struct command_context *context)
 static int make_request(struct command_context *context, json_t *request, struct error *err)
 {
 	const char *from_file = command_value(context, "from-file");
+	const char *generation = command_value(context, "generation");
 	const char *reason = command_value(context, "reason");
 	const char *to = command_value(context, "to");
 
@@ -73,6 +81,8 @@ static int make_request(struct command_context *context, json_t *request, struct
 	json_put_string(request, "to", to);
 	if (from_file)
 		json_put_string(request, "from_file", from_file);
+	if (generation)
+		json_put_string(request, "generation", generation);
 	if (reason)
 		json_put_string(request, "reason", reason);
 	return put_limit(context, request, err);
@@ -107,21 +117,115 @@ static void print_command(const char *word, const char *directory)
 	fputs(" && ", stdout);
 }
 
-/* All files in one call: temporary tables and LOAD DATA may reach from one file into the next. */
-static void print_replay(const char *directory, const json_t *files)
+static struct gtid_interval interval_of(const struct gtid_range *range)
 {
-	const json_t *file;
+	struct gtid_interval interval = {
+		.group = {.size = range->group_size},
+		.first = range->first,
+		.last = range->last,
+	};
+
+	memcpy(interval.group.bytes, range->group, range->group_size);
+	return interval;
+}
+
+/* MariaDB's tool takes one GTID a domain: the last, whichever server wrote it. */
+static bool is_passed(const struct gtid_ranges *ranges, const struct gtid_interval *interval)
+{
+	for (size_t i = 0; i < gtid_ranges_count(ranges); i++) {
+		struct gtid_interval other = interval_of(gtid_ranges_at(ranges, i));
+
+		if (gtid_group_same_domain(&other.group, &interval->group) &&
+		    other.last > interval->last)
+			return true;
+	}
+	return false;
+}
+
+/* The option by which the server's own tool passes over what the generation before held already. */
+static int print_skip(enum flavour flavour, const json_t *skip, struct error *err)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *ranges = gtid_ranges_new(GTID_SNAPSHOT_SIZE_MAX);
+	CLEANUP(freep)
+	char *text = malloc(SKIP_TEXT_SIZE);
+	struct gtid_text_writer writer;
+	int r = field_get_ranges(skip, ranges, err);
+
+	ASSERT(text);
+	gtid_text_writer_init(&writer, text, SKIP_TEXT_SIZE);
+	for (size_t i = 0; r == 0 && i < gtid_ranges_count(ranges); i++) {
+		struct gtid_interval interval = interval_of(gtid_ranges_at(ranges, i));
+
+		if (!is_passed(ranges, &interval))
+			r = gtid_text_writer_add(&writer, &interval, err);
+	}
+	if (r == 0)
+		printf(" %s=%s", flavour == FLAVOUR_MYSQL ? "--exclude-gtids" : "--start-position",
+		       text);
+	return r;
+}
+
+/* "2.": in front of the names of the second generation's files; "" where there is only one. */
+static void generation_prefix(size_t count, size_t index, char text[static PREFIX_SIZE])
+{
+	text[0] = '\0';
+	if (count > 1)
+		snprintf(text, PREFIX_SIZE, "%zu.", index + 1);
+}
+
+/*
+ * The files of one generation in one call: temporary tables and LOAD DATA may reach from one file
+ * into the next. What it shares with the one before is passed over by GTID, so nothing comes twice.
+ */
+static void print_replay(const char *directory, const json_t *generation, const char *prefix,
+			 const json_t *files)
+{
+	/* The first byte of an identity is the flavour (pull/identity.h): hex of 'Y' for MySQL. */
+	bool mysql = strncmp(request_text(generation, "identity"), "59", 2) == 0;
+	enum flavour flavour = mysql ? FLAVOUR_MYSQL : FLAVOUR_MARIADB;
+	const json_t *file, *skip = json_object_get(generation, "skip");
+	bool overlaps = json_is_true(json_object_get(generation, "overlaps"));
+	struct error ignored;
 	size_t i;
 
 	print_command("replay", directory);
-	fputs("mariadb-binlog", stdout);
+	fputs(flavour_traits(flavour)->replay_tool, stdout);
+	if (skip && print_skip(flavour, skip, &ignored) < 0)
+		overlaps = true;
 	json_array_foreach(files, i, file)
 	{
+		const char *name = request_text(file, "name");
+
+		if (strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
 		putchar(' ');
-		print_quoted(request_text(file, "name"));
+		print_quoted(name);
 	}
 	/* Without it the client stops at NUL bytes and changes line ends. */
-	puts(") | mariadb --binary-mode");
+	printf(") | %s --binary-mode\n", mysql ? "mysql" : "mariadb");
+	if (overlaps && !skip)
+		puts("         these files may repeat transactions of the ones before: the list of "
+		     "GTIDs to pass over was too long for the ledger");
+}
+
+static void print_replays(const char *directory, const json_t *report)
+{
+	const json_t *files = json_object_get(report, "files"), *file;
+	const json_t *generation, *generations = json_object_get(report, "generations");
+	size_t i, k, count = json_array_size(generations);
+	char prefix[PREFIX_SIZE];
+
+	json_array_foreach(generations, i, generation)
+	{
+		bool read = false;
+
+		generation_prefix(count, i, prefix);
+		json_array_foreach(files, k, file) read |=
+			strncmp(request_text(file, "name"), prefix, strlen(prefix)) == 0;
+		if (read)
+			print_replay(directory, generation, prefix, files);
+	}
 }
 
 static void print_until(const struct command_context *context, const json_t *report)
@@ -184,7 +288,7 @@ static void print_text(const struct command_context *context, const json_t *repo
 		putchar('\n');
 	}
 	print_checks(report, directory);
-	print_replay(directory, files);
+	print_replays(directory, report);
 }
 
 static void print_json(json_t *report, const char *path, bool tar)
@@ -225,6 +329,7 @@ static const struct command_option options[] = {
 	{"to", "NAME", "the directory below [export] path that is made"},
 	{"as", "FORM", "files (default), or tar: one file NAME.tar with all of them in NAME/"},
 	{"from-file", "FILE", "begin with this binlog file; default: the first archived"},
+	{"generation", "DIGITS", "read only this one, by its first digits as list shows it"},
 	{"until", "TIME", "end before the first transaction that is as late (UTC)"},
 	{"until-position", "FILE:POSITION", "end with the last transaction that ends there"},
 	{"reason", "TEXT", "goes into the ledger with the request"},

@@ -126,6 +126,12 @@ static void print_details(const json_t *source, uint64_t now)
 		}
 		printf("\n");
 	}
+	if (number_of(source, "gaps") > 0)
+		printf("  %s: %" PRIu64 " gap%s in what is archived, the last generation: %s. Do: "
+		       "binvault list %s\n",
+		       text_of(source, "name"), number_of(source, "gaps"),
+		       number_of(source, "gaps") == 1 ? "" : "s", text_of(source, "history"),
+		       text_of(source, "name"));
 	json_array_foreach(segments, i, segment)
 	{
 		const char *state = text_of(segment, "state");

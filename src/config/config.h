@@ -37,15 +37,18 @@ struct config_source {
 	size_t server_count;
 	uint32_t server_id;
 	char *user;
-	char *credential; /* "file:PATH" (first line: the password), "systemd:NAME", "none" */
-	char *tls_ca;
-	char *tls_certificate; /* NULL: none; never so with credential "none" */
-	char *tls_key;	       /* NULL exactly if tls_certificate is */
+	char *credential; /* "file:PATH" (first line: the password), "systemd:NAME", "command:PATH",
+			   * "none" */
+	uint64_t retry_refused_login_usec; /* 0: only when the credential changes */
+	char *tls_ca;			   /* of these three each a path or "systemd:NAME" */
+	char *tls_certificate;		   /* NULL: none; never so with credential "none" */
+	char *tls_key;			   /* NULL exactly if tls_certificate is */
 	enum tls_minimum tls_minimum;
-	char *start; /* "oldest", "now" or a binlog file name */
+	char *start; /* as config/start.h says */
 	char retention[SOURCE_NAME_MAX + 1];
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;
+	uint64_t failover_usec;
 	uint64_t rate_limit; /* bytes a second, 0: none */
 	bool semi_sync;	     /* acknowledge what is durable */
 };

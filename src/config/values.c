@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/units.h"
+#include "config/start.h"
 
 #define ELEMENT_SIZE 512
 #define BLANKS	     " \t"
@@ -224,9 +225,9 @@ int value_parse_server_id(const struct option *option, const char *text, void *t
 int value_parse_start(const struct option *option, const char *text, void *target,
 		      struct error *err)
 {
-	if (strcmp(text, "oldest") != 0 && strcmp(text, "now") != 0 &&
-	    name_check_binlog(text, err) < 0)
-		return error_prefix(err, "'%s' is not one of: %s", text, option->shown.kind);
+	(void)option;
+	if (start_check(text, err) < 0)
+		return err->code;
 	store_text(target, text);
 	return 0;
 }
@@ -247,13 +248,29 @@ static int take_secret_place(const char *text, const char *store, void *target, 
 	return 1;
 }
 
+int value_parse_pem(const struct option *option, const char *text, void *target, struct error *err)
+{
+	static const char store[] = "systemd:";
+
+	if (strncmp(text, store, strlen(store)) != 0)
+		return value_parse_path(option, text, target, err);
+	if (name_check_export(text + strlen(store), err) < 0)
+		return err->code;
+	store_text(target, text);
+	return 0;
+}
+
 int value_parse_credential(const struct option *option, const char *text, void *target,
 			   struct error *err)
 {
+	static const char command[] = "command:";
 	int taken;
 
 	(void)option;
-	if (strcmp(text, "none") == 0) {
+	if (strncmp(text, command, strlen(command)) == 0 &&
+	    check_absolute(text + strlen(command), err) < 0)
+		return err->code;
+	if (strcmp(text, "none") == 0 || strncmp(text, command, strlen(command)) == 0) {
 		store_text(target, text);
 		return 0;
 	}
@@ -263,7 +280,7 @@ int value_parse_credential(const struct option *option, const char *text, void *
 	if (!taken)
 		return error_set(err, ERROR_USAGE,
 				 "a password does not belong into the configuration: write "
-				 "file:PATH, systemd:NAME or none");
+				 "file:PATH, systemd:NAME, command:PATH or none");
 	return 0;
 }
 

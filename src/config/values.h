@@ -25,6 +25,8 @@ int value_parse_server_id(const struct option *option, const char *text, void *t
 			  struct error *err); /* uint32_t */
 int value_parse_start(const struct option *option, const char *text, void *target,
 		      struct error *err); /* char * */
+int value_parse_pem(const struct option *option, const char *text, void *target,
+		    struct error *err); /* char *, a path or "systemd:NAME" */
 int value_parse_credential(const struct option *option, const char *text, void *target,
 			   struct error *err); /* char * */
 int value_parse_pin_source(const struct option *option, const char *text, void *target,

@@ -250,6 +250,19 @@ static int take_form(const json_t *object, struct request_record *request, struc
 	return 0;
 }
 
+static int take_generation(const json_t *object, struct request_record *request, struct error *err)
+{
+	int r = take_text(object, "generation", request->generation, sizeof(request->generation),
+			  err);
+
+	if (r == 0 && request->generation[strspn(request->generation, "0123456789abcdef")] != '\0')
+		r = error_set(err, ERROR_USAGE,
+			      "'%s' is no generation: the first digits of one as binvault list "
+			      "shows it",
+			      request->generation);
+	return r;
+}
+
 static int take_restore(const struct keeper *keeper, const json_t *object,
 			struct request_record *request, struct error *err)
 {
@@ -266,6 +279,8 @@ static int take_restore(const struct keeper *keeper, const json_t *object,
 			      err);
 	if (r == 0 && request->from_file[0])
 		r = name_check_binlog(request->from_file, err);
+	if (r == 0)
+		r = take_generation(object, request, err);
 	if (r == 0)
 		r = take_form(object, request, err);
 	if (r == 0)

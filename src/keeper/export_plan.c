@@ -96,6 +96,7 @@ static int finish(struct export_plan *plan, const struct request_record *request
 {
 	const struct plan_limits limits = {
 		.from_file = request->from_file,
+		.generation = request->generation,
 		.limit = request->limit,
 		.limit_usec = request->limit_usec,
 		.limit_file = request->limit_file,
@@ -173,6 +174,11 @@ const struct period_record *export_plan_period(const struct export_plan *plan, s
 {
 	ASSERT(position < plan->count);
 	return plan_period(plan->entries[position].plan, plan->entries[position].segment);
+}
+
+const struct plan *export_plan_source(const struct export_plan *plan)
+{
+	return plan->restores ? plan->plans[0] : NULL;
 }
 
 uint64_t export_plan_byte_count(const struct export_plan *plan)

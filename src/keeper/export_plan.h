@@ -23,6 +23,8 @@ DEFINE_CLEANUP(export_plan_free, struct export_plan *);
 size_t export_plan_count(const struct export_plan *plan);
 const struct plan_segment *export_plan_at(const struct export_plan *plan, size_t position);
 const struct period_record *export_plan_period(const struct export_plan *plan, size_t position);
+/* The plan of a restore's source; NULL for a verification. */
+const struct plan *export_plan_source(const struct export_plan *plan);
 uint64_t export_plan_byte_count(const struct export_plan *plan);
 
 /* ERROR_DEFECT with the gap that lies before this segment of a restore, and what to do. */

@@ -16,6 +16,7 @@
 #include "keeper/export_manifest.h"
 #include "keeper/periods.h"
 #include "protocol/manifest.h"
+#include "store/gtids_field.h"
 #include "store/segment_file.h"
 
 #define CONNECT_PATIENCE_USEC (30 * USEC_PER_SEC)
@@ -395,6 +396,36 @@ static int have_key(struct export_task *task, struct error *err)
 	return 1;
 }
 
+/* The binlog file's name, behind its generation's number where there are several: two servers, or
+ * one that was reset, give the same names. */
+static int name_output(const struct export_task *task, const struct plan_segment *segment,
+		       char name[static BINLOG_NAME_MAX + 1], struct error *err)
+{
+	const struct plan *plan = export_plan_source(task->plan);
+	int length = plan && plan_generation_count(plan) > 1
+			     ? snprintf(name, BINLOG_NAME_MAX + 1, "%zu.%s",
+					segment->generation_index + 1, segment->binlog_file)
+			     : snprintf(name, BINLOG_NAME_MAX + 1, "%s", segment->binlog_file);
+
+	if (length > BINLOG_NAME_MAX)
+		return error_set(err, ERROR_REFUSED,
+				 "%s: the name is too long for a restore of several generations. "
+				 "Do: --generation, one after the other",
+				 segment->binlog_file);
+	return 0;
+}
+
+/* Is the limit about this segment's file? A position is one of the last file that is read. */
+static bool is_limited(const struct export_task *task, const struct plan_segment *segment)
+{
+	size_t count = export_plan_count(task->plan);
+	const struct plan_segment *last = export_plan_at(task->plan, count - 1);
+
+	return task->request.limit != REQUEST_LIMIT_POSITION ||
+	       (segment->generation_index == last->generation_index &&
+		memcmp(&segment->file_id, &last->file_id, HASH_SIZE) == 0);
+}
+
 static int send_segment(struct export_task *task, struct error *err)
 {
 	const struct plan_segment *segment = export_plan_at(task->plan, task->position);
@@ -405,6 +436,7 @@ static int send_segment(struct export_task *task, struct error *err)
 		.good_end = segment->end.summary.event_end,
 		.leaf_index = segment->leaf_index,
 		.last_of_file = segment->last_of_file,
+		.limited = is_limited(task, segment),
 	};
 	struct secret key = {0};
 	/* A verification is about what the device gives, not about what the cache remembers. */
@@ -417,6 +449,8 @@ static int send_segment(struct export_task *task, struct error *err)
 	if (r == ERROR_NOT_FOUND)
 		r = err->code = ERROR_DEFECT;
 	memcpy(wanted.header, segment->header_bytes, SEGMENT_HEADER_SIZE);
+	if (r == 0)
+		r = name_output(task, segment, wanted.name, err);
 	if (r == 0)
 		r = segment_key_derive(&task->key, segment->header_bytes, &key, err);
 	if (r < 0)
@@ -678,6 +712,27 @@ void export_task_start(struct export_task *task)
 
 /* --- what is said of it ---------------------------------------------------------------------- */
 
+/* For the replay: which program, and what a generation may hold of the one before. */
+static json_t *report_generations(const struct export_task *task)
+{
+	const struct plan *plan = export_plan_source(task->plan);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan_generation_count(plan); i++) {
+		const struct plan_generation *generation = plan_generation_at(plan, i);
+		json_t *object = json_object();
+
+		json_put_hex(object, "generation", generation->generation.bytes, HASH_SIZE);
+		json_put_hex(object, "identity", generation->identity, SEGMENT_IDENTITY_SIZE);
+		json_put_bool(object, "overlaps", generation->overlaps && i > 0);
+		if (generation->overlaps && i > 0)
+			field_put_snapshot(object, "skip",
+					   &plan_generation_at(plan, i - 1)->gtids_archived);
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
 static void report_end(const struct export_task *task, json_t *report)
 {
 	const struct exported_record *exported = &task->exported;
@@ -700,6 +755,7 @@ static void report_end(const struct export_task *task, json_t *report)
 	json_put_bool(report, "limit_reached", task->limit_reached);
 	json_put_hex(report, "fingerprint", exported->key_fingerprint.bytes, HASH_SIZE);
 	json_put(report, "files", json_incref(task->files));
+	json_put(report, "generations", report_generations(task));
 }
 
 json_t *export_task_report(const struct export_task *task)

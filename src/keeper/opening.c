@@ -108,9 +108,10 @@ static int give_key(const struct secret *period_key, struct segment_opened *open
 /* The leaf, and the sealing that follows from it. */
 static int append_opened(struct source *source, const char *path,
 			 const struct segment_header *header, const uint8_t *bytes,
-			 struct sealing **ret_sealing, struct error *err)
+			 const struct gtid_snapshot *gtids, struct sealing **ret_sealing,
+			 struct error *err)
 {
-	struct segment_opened_record record = {.header = *header};
+	struct segment_opened_record record = {.header = *header, .gtids_before = *gtids};
 	uint64_t index = store_tree(source->keeper->store)->size;
 	struct state_open open;
 	int r;
@@ -128,6 +129,36 @@ static int append_opened(struct source *source, const char *path,
 	return 0;
 }
 
+/* Why this segment begins a generation is in the ledger before the segment. */
+static int begin_generation(struct source *source, const struct open_segment *request,
+			    struct error *err)
+{
+	const struct generation_begin *begin = &request->begin;
+	const struct state *state = store_state(source->keeper->store);
+	const struct generation_record *last = state_generation(state, source->config->name);
+	struct generation_record record = {
+		.generation = request->generation,
+		.before = begin->before,
+		.reason = begin->reason,
+		.after_position = begin->after_position,
+		.gap = begin->gap,
+		.gap_count = (last ? last->gap_count : 0) + begin->gap,
+	};
+
+	if (!begin->reason ||
+	    (last && memcmp(&last->generation, &request->generation, HASH_SIZE) == 0))
+		return 0;
+	memcpy(record.source, source->config->name, sizeof(record.source));
+	memcpy(record.identity, request->identity, SEGMENT_IDENTITY_SIZE);
+	memcpy(record.binlog_file, request->binlog_file, sizeof(record.binlog_file));
+	memcpy(record.after_file, begin->after_file, sizeof(record.after_file));
+	memcpy(record.sentence, begin->sentence, sizeof(record.sentence));
+	log_warning("generation.begins", "source", LOG_TEXT(record.source), "reason",
+		    LOG_TEXT(generation_reason_name(record.reason)), "gap", LOG_NUMBER(record.gap),
+		    "sentence", LOG_TEXT(record.sentence), LOG_END);
+	return keeper_append(source->keeper, generation_record_encode(&record), err);
+}
+
 int opening_open(struct source *source, const struct open_segment *request,
 		 struct segment_files *ret_files, struct segment_opened *ret_opened,
 		 struct sealing **ret_sealing, struct error *err)
@@ -143,6 +174,8 @@ int opening_open(struct source *source, const struct open_segment *request,
 	if (r == 0)
 		r = opening_check_space(keeper, err);
 	if (r == 0)
+		r = begin_generation(source, request, err);
+	if (r == 0)
 		r = periods_current(keeper->periods, source->config->name,
 				    source->config->retention, &period, &key, err);
 	if (r < 0)
@@ -156,8 +189,8 @@ int opening_open(struct source *source, const struct open_segment *request,
 	month_format(header.created_usec, month);
 	r = segment_files_create(keeper->store, ret_opened->header, month, &files, err);
 	if (r == 0) {
-		r = append_opened(source, files.path, &header, ret_opened->header, ret_sealing,
-				  err);
+		r = append_opened(source, files.path, &header, ret_opened->header, &request->gtids,
+				  ret_sealing, err);
 		if (r < 0)
 			segment_files_release(&files);
 	}

@@ -123,6 +123,7 @@ static void fill(const struct recover_request *request, const struct segment_rea
 	record->end = *end;
 	segment_sealed_record_set_ranges(record, segment_reader_ranges(reader),
 					 segment_reader_ranges_hash(reader));
+	segment_sealed_record_set_archived(record, &request->opened->gtids_before);
 }
 
 /* 1: there is no END to begin with, and @err says why. */

@@ -66,6 +66,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->good_end = summary->event_end;
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
+	resume->gtids = record->gtids_archived;
 	resume_ended(source);
 }
 

@@ -26,8 +26,20 @@ static const char *source_state(const struct source *source)
 	return source->has_status ? names[source->status.state] : "connecting";
 }
 
+static const struct generation_record *generation(const struct source *source)
+{
+	return state_generation(store_state(source->keeper->store), source->config->name);
+}
+
+static uint64_t gap_count(const struct source *source)
+{
+	return generation(source) ? generation(source)->gap_count : 0;
+}
+
 static bool source_is_normal(const struct source *source)
 {
+	if (gap_count(source) > 0)
+		return false;
 	if (source->stage == SOURCE_AWAY || source->refusal[0])
 		return false;
 	if (source->has_status &&
@@ -102,6 +114,9 @@ static json_t *source_object(const struct source *source)
 	if (source->has_progress && progress->source_position >= progress->good_end)
 		json_put_u64(object, "behind", progress->source_position - progress->good_end);
 	json_put_u64(object, "received", source->has_progress ? progress->byte_count : 0);
+	json_put_u64(object, "gaps", gap_count(source));
+	if (generation(source))
+		json_put_string(object, "history", generation(source)->sentence);
 	json_put(object, "segments", segments(source));
 	return object;
 }

@@ -46,3 +46,12 @@ bool sandbox_has_immutable(void);
 
 /* Install the role's filter, for good. */
 int sandbox_seal(enum sandbox_role role, struct error *err) MUST_CHECK;
+
+/*
+ * For a process that runs a program of the site's own, and for that program: what nobody who
+ * fetches a secret needs, and who wants to get out or at another process does, ends in EPERM. A
+ * list of what is forbidden and not of what is allowed, since nobody knows what the program is. It
+ * can do nothing that its user may not: what it may reach (the network, the sockets of that user)
+ * stays open.
+ */
+int sandbox_confine_command(struct error *err) MUST_CHECK;

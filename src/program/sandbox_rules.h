@@ -37,3 +37,6 @@ struct sandbox_group {
 
 /* The groups of a role, NULL behind the last. */
 const struct sandbox_group *const *sandbox_groups(enum sandbox_role role);
+
+/* What a credential command may not do: the numbers, and how many. */
+const int *sandbox_forbidden(size_t *ret_count);

@@ -33,8 +33,10 @@ struct segment_wire {
 	le64 good_end;
 	le64 leaf_index;
 	uint8_t last_of_file;
+	uint8_t limited;
+	uint8_t name[BINLOG_NAME_MAX + 1];
 };
-static_assert(sizeof(struct segment_wire) == 1121, "EXPORT_SEGMENT's layout");
+static_assert(sizeof(struct segment_wire) == 1251, "EXPORT_SEGMENT's layout");
 
 struct progress_wire {
 	le64 byte_count;
@@ -152,9 +154,11 @@ int export_segment_send(int fd, const struct export_segment *m, int segment_fd, 
 		.good_end = le64_put(m->good_end),
 		.leaf_index = le64_put(m->leaf_index),
 		.last_of_file = m->last_of_file != 0,
+		.limited = m->limited != 0,
 	};
 	int result;
 
+	wire_put_text(wire.name, sizeof(wire.name), m->name);
 	memcpy(wire.header, m->header, sizeof(wire.header));
 	memcpy(wire.key, m->key, sizeof(wire.key));
 	memcpy(wire.file_hash, m->file_hash.bytes, sizeof(wire.file_hash));
@@ -173,6 +177,11 @@ int export_segment_decode(const struct message *message, struct export_segment *
 		return err->code;
 	memcpy(&wire, message->body, sizeof(wire));
 	result = wire_take_choice(message, "last_of_file", wire.last_of_file, 1, err);
+	if (result == 0)
+		result = wire_take_choice(message, "limited", wire.limited, 1, err);
+	if (result == 0)
+		result = wire_take_name(message, "name", wire.name, sizeof(wire.name),
+					name_check_binlog, false, ret->name, err);
 	if (result == 0) {
 		memcpy(ret->header, wire.header, sizeof(wire.header));
 		memcpy(ret->key, wire.key, sizeof(wire.key));
@@ -182,6 +191,7 @@ int export_segment_decode(const struct message *message, struct export_segment *
 		ret->good_end = le64_get(wire.good_end);
 		ret->leaf_index = le64_get(wire.leaf_index);
 		ret->last_of_file = wire.last_of_file;
+		ret->limited = wire.limited;
 	}
 	secret_wipe(&wire, sizeof(wire));
 	return result;

@@ -61,7 +61,9 @@ struct export_segment {
 	uint64_t start_position;
 	uint64_t good_end;
 	uint64_t leaf_index;
-	uint8_t last_of_file; /* the binlog file ends here (rotate, stop, crash) */
+	uint8_t last_of_file;		/* the binlog file ends here (rotate, stop, crash) */
+	uint8_t limited;		/* the limit is about this file */
+	char name[BINLOG_NAME_MAX + 1]; /* of the file that is made of it */
 };
 
 struct export_progress {

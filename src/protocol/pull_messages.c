@@ -13,6 +13,14 @@ struct attach_wire {
 };
 static_assert(sizeof(struct attach_wire) == 17, "ATTACH's layout");
 
+struct gtid_snapshot_wire {
+	uint8_t known;
+	le16 count;
+	le16 size;
+	uint8_t bytes[GTID_SNAPSHOT_SIZE_MAX];
+};
+static_assert(sizeof(struct gtid_snapshot_wire) == 2565, "the layout of a set of GTIDs");
+
 struct attached_wire {
 	uint8_t kind;
 	uint8_t identity[SEGMENT_IDENTITY_SIZE];
@@ -23,8 +31,18 @@ struct attached_wire {
 	le64 good_end;
 	le64 last_event_position;
 	le32 last_event_crc;
+	struct gtid_snapshot_wire gtids;
 };
-static_assert(sizeof(struct attached_wire) == 407, "ATTACHED's layout");
+static_assert(sizeof(struct attached_wire) == 2972, "ATTACHED's layout");
+
+struct generation_begin_wire {
+	uint8_t reason;
+	uint8_t before[HASH_SIZE];
+	uint8_t after_file[BINLOG_NAME_MAX + 1];
+	le64 after_position;
+	uint8_t gap;
+	uint8_t sentence[MESSAGE_SENTENCE_SIZE];
+};
 
 struct open_segment_wire {
 	uint8_t identity[SEGMENT_IDENTITY_SIZE];
@@ -32,8 +50,10 @@ struct open_segment_wire {
 	uint8_t file_id[HASH_SIZE];
 	uint8_t binlog_file[BINLOG_NAME_MAX + 1];
 	le64 start_position;
+	struct gtid_snapshot_wire gtids;
+	struct generation_begin_wire begin;
 };
-static_assert(sizeof(struct open_segment_wire) == 265, "OPEN_SEGMENT's layout");
+static_assert(sizeof(struct open_segment_wire) == 3513, "OPEN_SEGMENT's layout");
 
 struct segment_opened_wire {
 	uint8_t header[SEGMENT_HEADER_SIZE];
@@ -67,6 +87,41 @@ struct state_wire {
 	uint8_t sentence[MESSAGE_SENTENCE_SIZE];
 };
 static_assert(sizeof(struct state_wire) == 649, "STATE's layout");
+
+static void put_gtids(struct gtid_snapshot_wire *wire, const struct gtid_snapshot *gtids)
+{
+	memset(wire, 0, sizeof(*wire));
+	if (!gtids->known)
+		return;
+	wire->known = 1;
+	wire->count = le16_put((uint16_t)gtids->count);
+	wire->size = le16_put((uint16_t)gtids->size);
+	memcpy(wire->bytes, gtids->bytes, gtids->size);
+}
+
+/* A set and nothing else: decoded once, so that nobody behind us can meet bytes that are none. */
+static int take_gtids(const struct message *message, const struct gtid_snapshot_wire *wire,
+		      struct gtid_snapshot *ret, struct error *err)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *ranges = gtid_ranges_new(GTID_SNAPSHOT_SIZE_MAX);
+	struct gtid_snapshot gtids = {
+		.known = true,
+		.count = le16_get(wire->count),
+		.size = le16_get(wire->size),
+	};
+
+	memset(ret, 0, sizeof(*ret));
+	if (wire_take_choice(message, "gtids", wire->known, 1, err) < 0)
+		return err->code;
+	if (!wire->known)
+		return 0;
+	memcpy(gtids.bytes, wire->bytes, sizeof(gtids.bytes));
+	if (gtid_snapshot_unite(&gtids, ranges, err) < 0)
+		return wire_defect(message, "gtids", err);
+	gtid_snapshot_take(ret, ranges);
+	return 0;
+}
 
 int attach_send(int fd, const struct attach *attach, struct error *err)
 {
@@ -104,6 +159,7 @@ int attached_send(int fd, const struct attached *attached, struct error *err)
 	memcpy(wire.file_id, attached->file_id.bytes, sizeof(wire.file_id));
 	wire_put_text(wire.binlog_file, sizeof(wire.binlog_file), attached->binlog_file);
 	wire_put_text(wire.next_file, sizeof(wire.next_file), attached->next_file);
+	put_gtids(&wire.gtids, &attached->gtids);
 	return message_send(fd, MESSAGE_ATTACHED, &wire, sizeof(wire), NULL, 0, err);
 }
 
@@ -125,7 +181,8 @@ int attached_decode(const struct message *message, struct attached *ret, struct 
 	if (wire_take_name(message, "binlog_file", wire.binlog_file, sizeof(wire.binlog_file),
 			   name_check_binlog, !has_file, attached.binlog_file, err) < 0 ||
 	    wire_take_name(message, "next_file", wire.next_file, sizeof(wire.next_file),
-			   name_check_binlog, !has_next, attached.next_file, err) < 0)
+			   name_check_binlog, !has_next, attached.next_file, err) < 0 ||
+	    take_gtids(message, &wire.gtids, &attached.gtids, err) < 0)
 		return err->code;
 	memcpy(attached.identity, wire.identity, sizeof(wire.identity));
 	memcpy(attached.generation.bytes, wire.generation, sizeof(wire.generation));
@@ -137,6 +194,39 @@ int attached_decode(const struct message *message, struct attached *ret, struct 
 	return 0;
 }
 
+static void put_begin(struct generation_begin_wire *wire, const struct generation_begin *begin)
+{
+	memset(wire, 0, sizeof(*wire));
+	if (!begin->reason)
+		return;
+	wire->reason = (uint8_t)begin->reason;
+	memcpy(wire->before, begin->before.bytes, sizeof(wire->before));
+	wire_put_text(wire->after_file, sizeof(wire->after_file), begin->after_file);
+	wire->after_position = le64_put(begin->after_position);
+	wire->gap = begin->gap;
+	wire_put_sentence(wire->sentence, sizeof(wire->sentence), begin->sentence);
+}
+
+static int take_begin(const struct message *message, const struct generation_begin_wire *wire,
+		      struct generation_begin *ret, struct error *err)
+{
+	struct generation_begin begin = {0};
+
+	if (wire_take_choice(message, "reason", wire->reason, GENERATION_REASON_LAST, err) < 0 ||
+	    wire_take_name(message, "after_file", wire->after_file, sizeof(wire->after_file),
+			   name_check_binlog, !wire->reason, begin.after_file, err) < 0 ||
+	    wire_take_choice(message, "gap", wire->gap, 1, err) < 0 ||
+	    wire_take_sentence(message, "sentence", wire->sentence, sizeof(wire->sentence),
+			       begin.sentence, err) < 0)
+		return err->code;
+	begin.reason = (enum generation_reason)wire->reason;
+	memcpy(begin.before.bytes, wire->before, HASH_SIZE);
+	begin.after_position = le64_get(wire->after_position);
+	begin.gap = wire->gap;
+	*ret = begin;
+	return 0;
+}
+
 int open_segment_send(int fd, const struct open_segment *request, struct error *err)
 {
 	struct open_segment_wire wire = {.start_position = le64_put(request->start_position)};
@@ -145,6 +235,8 @@ int open_segment_send(int fd, const struct open_segment *request, struct error *
 	memcpy(wire.generation, request->generation.bytes, sizeof(wire.generation));
 	memcpy(wire.file_id, request->file_id.bytes, sizeof(wire.file_id));
 	wire_put_text(wire.binlog_file, sizeof(wire.binlog_file), request->binlog_file);
+	put_gtids(&wire.gtids, &request->gtids);
+	put_begin(&wire.begin, &request->begin);
 	return message_send(fd, MESSAGE_OPEN_SEGMENT, &wire, sizeof(wire), NULL, 0, err);
 }
 
@@ -157,7 +249,9 @@ int open_segment_decode(const struct message *message, struct open_segment *ret,
 		return err->code;
 	memcpy(&wire, message->body, sizeof(wire));
 	if (wire_take_name(message, "binlog_file", wire.binlog_file, sizeof(wire.binlog_file),
-			   name_check_binlog, false, request.binlog_file, err) < 0)
+			   name_check_binlog, false, request.binlog_file, err) < 0 ||
+	    take_gtids(message, &wire.gtids, &request.gtids, err) < 0 ||
+	    take_begin(message, &wire.begin, &request.begin, err) < 0)
 		return err->code;
 	memcpy(request.identity, wire.identity, sizeof(wire.identity));
 	memcpy(request.generation.bytes, wire.generation, sizeof(wire.generation));

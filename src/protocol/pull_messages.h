@@ -22,6 +22,8 @@
 #include "base/name.h"
 #include "crypto/hash.h"
 #include "protocol/message.h"
+#include "volume/generation.h"
+#include "volume/gtid_snapshot.h"
 #include "volume/header.h"
 
 /*
@@ -52,6 +54,21 @@ struct attached {
 	uint64_t good_end;	      /* binlog position */
 	uint64_t last_event_position; /* of the last archived event */
 	uint32_t last_event_crc;
+	struct gtid_snapshot gtids; /* all of the source that is archived up to good_end */
+};
+
+/*
+ * Why a generation begins beside the one before, with the segment that is asked for; the keeper
+ * notes it in the ledger before the segment. Asked again for the same generation, it does not
+ * note it twice.
+ */
+struct generation_begin {
+	enum generation_reason reason; /* 0: no generation begins, or the source's first */
+	struct hash before;
+	char after_file[BINLOG_NAME_MAX + 1]; /* where that one ended */
+	uint64_t after_position;
+	bool gap; /* transactions are missing between them, or may be */
+	char sentence[MESSAGE_SENTENCE_SIZE];
 };
 
 struct open_segment {
@@ -60,6 +77,8 @@ struct open_segment {
 	struct hash file_id;
 	char binlog_file[BINLOG_NAME_MAX + 1];
 	uint64_t start_position;
+	struct gtid_snapshot gtids; /* all of the source that is archived before the segment */
+	struct generation_begin begin;
 };
 
 /* The key goes by value, once, and is wiped on both sides as soon as it is in a struct secret. */

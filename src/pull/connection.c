@@ -1,6 +1,7 @@
 #include "pull/connection.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -13,6 +14,10 @@
 #include <errmsg.h>
 #include <mysqld_error.h>
 
+/* Of MySQL 8 alone, so unknown to MariaDB's header. */
+#define MYSQL_ACCOUNT_LOCKED   3118
+#define MYSQL_PASSWORD_BLOCKED 3955 /* FAILED_LOGIN_ATTEMPTS was reached */
+
 /* ma_pvio.h shows the TLS session only with this, and uses a type that it does not define. */
 #define HAVE_TLS 1
 typedef unsigned char uchar;
@@ -22,6 +27,7 @@ typedef unsigned char uchar;
 #include "binlog/flavour.h"
 #include "io/clock.h"
 #include "pull/credential.h"
+#include "pull/credential_answer.h"
 
 /* Plugins that never send a password that TLS alone protects to anybody but the server itself. */
 #define ALLOWED_PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password"
@@ -52,7 +58,9 @@ void connection_free(struct connection *connection)
 static char *make_printable(char *text)
 {
 	for (char *c = text; *c; c++) {
-		if (*c < 0x20 || *c > 0x7e)
+		if (*c == '\n')
+			*c = ' ';
+		else if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
 	}
 	return text;
@@ -108,9 +116,41 @@ static int tls_error(const char *server, const char *text, struct error *err)
 			 failure->behind, text);
 }
 
+/* What a server's refusal of the login means; NULL if it is no such refusal. */
+static const char *login_refusal(unsigned int number)
+{
+	switch (number) {
+	case ER_ACCESS_DENIED_ERROR:
+	case ER_DBACCESS_DENIED_ERROR:
+	case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+		return "check the account, its password and REQUIRE X509 against tls-certificate";
+	case ER_MUST_CHANGE_PASSWORD_LOGIN:
+	case ER_MUST_CHANGE_PASSWORD:
+		return "the password has expired; give the account a new one";
+	case ER_ACCOUNT_HAS_BEEN_LOCKED:
+	case MYSQL_ACCOUNT_LOCKED:
+		return "the account is locked; do: ALTER USER ... ACCOUNT UNLOCK";
+	case ER_USER_IS_BLOCKED:
+	case MYSQL_PASSWORD_BLOCKED:
+		return "the account is blocked after too many failed logins";
+	default:
+		return NULL;
+	}
+}
+
+static int login_error(struct connection *connection, const struct credential *credential,
+		       const struct login *login, unsigned int number, struct error *err)
+{
+	char date[CREDENTIAL_DATE_SIZE];
+
+	credential_date(credential, login, date);
+	return error_set(err, ERROR_REFUSED, "%s refused the login of '%.*s' (%u%s%s): %s",
+			 connection->server, CREDENTIAL_USER_MAX, login->user, number,
+			 date[0] ? ", password of " : "", date, login_refusal(number));
+}
+
 /* What a person must change ends in REFUSED; what time may heal in UNAVAILABLE. */
-static int connect_error(struct connection *connection, const struct config_source *source,
-			 struct error *err)
+static int connect_error(struct connection *connection, struct error *err)
 {
 	unsigned int number = mysql_errno(connection->mysql);
 	const char *server = connection->server;
@@ -119,13 +159,6 @@ static int connect_error(struct connection *connection, const struct config_sour
 	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
 	make_printable(text);
 	switch (number) {
-	case ER_ACCESS_DENIED_ERROR:
-	case ER_DBACCESS_DENIED_ERROR:
-	case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
-		return error_set(err, ERROR_REFUSED,
-				 "%s refused the login of '%s' (%u): check the account, its "
-				 "password and REQUIRE X509 against tls-certificate",
-				 server, source->user, number);
 	case ER_HOST_NOT_PRIVILEGED:
 	case ER_HOST_IS_BLOCKED:
 		return error_set(err, ERROR_REFUSED, "%s does not allow this host (%u): %s", server,
@@ -156,27 +189,45 @@ static int connect_error(struct connection *connection, const struct config_sour
 	}
 }
 
+/* Where they lie now: read at each connect, so that what was renewed is used. */
+struct tls_files {
+	char ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX]; /* "": none */
+};
+
 /* The library's own words for a file that it cannot read do not name it. */
-static int check_file(const char *option, const char *path, struct error *err)
+static int find_file(const char *option, const char *place, char path[static PATH_MAX],
+		     struct error *err)
 {
-	if (!path || access(path, R_OK) == 0)
+	path[0] = '\0';
+	if (!place)
 		return 0;
-	return error_set_errno(err, ERROR_USAGE, errno, "%s '%s' cannot be read", option, path);
+	if (credential_path(place, path, err) < 0)
+		return error_prefix(err, "%s", option);
+	if (access(path, R_OK) < 0)
+		return error_set_errno(err, ERROR_USAGE, errno, "%s '%s' cannot be read", option,
+				       path);
+	return 0;
 }
 
-static int check_files(const struct config_source *source, struct error *err)
+static int find_files(const struct config_source *source, struct tls_files *files,
+		      struct error *err)
 {
-	int r = check_file("tls-ca", source->tls_ca, err);
+	int r = find_file("tls-ca", source->tls_ca, files->ca, err);
 
 	if (r == 0)
-		r = check_file("tls-certificate", source->tls_certificate, err);
+		r = find_file("tls-certificate", source->tls_certificate, files->certificate, err);
 	if (r == 0)
-		r = check_file("tls-key", source->tls_key, err);
+		r = find_file("tls-key", source->tls_key, files->key, err);
+	if (r == 0 && files->key[0])
+		r = credential_check_file("tls-key", files->key, err);
 	return r;
 }
 
-static void set_options(MYSQL *mysql, const struct config_source *source, const char *id)
+static void set_options(MYSQL *mysql, const struct config_source *source,
+			const struct tls_files *files, const char *id)
 {
+	/* "localhost" would mean a UNIX socket: nothing that a vault has. */
+	const unsigned int tcp = MYSQL_PROTOCOL_TCP;
 	const unsigned int timeout_sec = CONNECTION_TIMEOUT_SEC;
 	const unsigned long packet_size = PACKET_SIZE_MAX;
 	const my_bool on = 1;
@@ -188,10 +239,11 @@ static void set_options(MYSQL *mysql, const struct config_source *source, const 
 	mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_size);
-	mysql_options(mysql, MYSQL_OPT_SSL_CA, source->tls_ca);
-	if (source->tls_certificate) {
-		mysql_options(mysql, MYSQL_OPT_SSL_CERT, source->tls_certificate);
-		mysql_options(mysql, MYSQL_OPT_SSL_KEY, source->tls_key);
+	mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);
+	mysql_options(mysql, MYSQL_OPT_SSL_CA, files->ca);
+	if (files->key[0]) {
+		mysql_options(mysql, MYSQL_OPT_SSL_CERT, files->certificate);
+		mysql_options(mysql, MYSQL_OPT_SSL_KEY, files->key);
 	}
 	mysql_options(mysql, MARIADB_OPT_TLS_VERSION,
 		      source->tls_minimum == TLS_MINIMUM_1_3 ? "TLSv1.3" : "TLSv1.2,TLSv1.3");
@@ -215,34 +267,82 @@ static void set_socket_options(int fd, uint64_t heartbeat_usec)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));
 }
 
+/* The library's copies: its own of the password, and the last packet, which holds the password
+ * where a plugin sends it under TLS. OpenSSL's records are encrypted in place. */
+static void wipe_password(MYSQL *mysql)
+{
+	NET *net = &mysql->net;
+
+	if (mysql->passwd)
+		secret_wipe(mysql->passwd, strlen(mysql->passwd));
+	if (net->buff)
+		secret_wipe(net->buff, (size_t)(net->buff_end - net->buff));
+}
+
+/* A login with what @login says. 1: done; 0: the server refused it. */
+static int try_login(struct connection *connection, const struct config_source *source,
+		     const struct config_server *server, const struct tls_files *files,
+		     const struct login *login, const char *id, unsigned int *ret_number,
+		     struct error *err)
+{
+	MYSQL *mysql = mysql_init(NULL);
+	int r = 1;
+
+	ASSERT(mysql);
+	/* A handle that has failed once is not used again. */
+	if (connection->mysql)
+		mysql_close(connection->mysql);
+	connection->mysql = mysql;
+	set_options(mysql, source, files, id);
+	if (!mysql_real_connect(mysql, server->host, login->user, login->password, NULL,
+				server->port, NULL, 0)) {
+		*ret_number = mysql_errno(mysql);
+		r = login_refusal(*ret_number) ? 0 : connect_error(connection, err);
+	}
+	wipe_password(mysql);
+	return r;
+}
+
+/* With each version of the credential that may be tried here. */
+static int login(struct connection *connection, const struct config_source *source,
+		 const struct config_server *server, struct credential *credential, const char *id,
+		 struct error *err)
+{
+	size_t index = (size_t)(server - source->servers);
+	struct tls_files files;
+	struct login login;
+	unsigned int number;
+	int r;
+
+	ASSERT(index < source->server_count);
+	r = find_files(source, &files, err);
+	while (r == 0) {
+		r = credential_login(credential, index, &login, err);
+		if (r < 0)
+			return r;
+		r = try_login(connection, source, server, &files, &login, id, &number, err);
+		if (r == 0) {
+			(void)login_error(connection, credential, &login, number, err);
+			(void)credential_refused(credential, index, &login, err);
+		}
+	}
+	if (r > 0)
+		credential_accepted(credential, index, &login);
+	return r;
+}
+
 int connection_open(const struct config_source *source, const struct config_server *server,
-		    const char *id, struct connection **ret_connection, struct error *err)
+		    struct credential *credential, const char *id,
+		    struct connection **ret_connection, struct error *err)
 {
 	CLEANUP(connection_freep)
 	struct connection *connection = calloc(1, sizeof(*connection));
-	struct secret password = {0};
 	int r;
 
 	ASSERT(connection);
 	snprintf(connection->server, sizeof(connection->server), "%s:%u", server->host,
 		 (unsigned)server->port);
-	connection->mysql = mysql_init(NULL);
-	ASSERT(connection->mysql);
-	set_options(connection->mysql, source, id);
-	r = check_files(source, err);
-	if (r == 0)
-		r = credential_read(source->credential, &password, err);
-	if (r < 0)
-		return r;
-	/* "localhost" would mean a UNIX socket: nothing that a vault has. */
-	const unsigned int tcp = MYSQL_PROTOCOL_TCP;
-	mysql_options(connection->mysql, MYSQL_OPT_PROTOCOL, &tcp);
-	if (!mysql_real_connect(connection->mysql, server->host, source->user,
-				(const char *)password.bytes, NULL, server->port, NULL, 0))
-		r = connect_error(connection, source, err);
-	secret_release(&password);
-	if (connection->mysql->passwd)
-		secret_wipe(connection->mysql->passwd, strlen(connection->mysql->passwd));
+	r = login(connection, source, server, credential, id, err);
 	if (r < 0)
 		return r;
 	if (!mysql_get_ssl_cipher(connection->mysql))
@@ -273,6 +373,10 @@ static int query_error(struct connection *connection, const char *statement, str
 	char text[SERVER_TEXT_SIZE];
 
 	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
+	/* MariaDB lets an account with an expired password in, and then does nothing for it. */
+	if (number == ER_MUST_CHANGE_PASSWORD)
+		return error_set(err, ERROR_REFUSED, "%s does nothing for our account (%u): %s",
+				 connection->server, number, login_refusal(number));
 	return error_set(err, code, "%s answered to '%s': %u %s", connection->server, statement,
 			 number, make_printable(text));
 }

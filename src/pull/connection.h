@@ -18,19 +18,22 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "crypto/tls_stream.h"
+#include "pull/credential.h"
 
 #define CONNECTION_TIMEOUT_SEC 10
 
 struct connection;
 
 /*
- * Connect to @server as @source says. ERROR_UNAVAILABLE: the network or the server, try again;
- * ERROR_REFUSED: login, certificate, host name, no TLS: a person must change something;
- * ERROR_USAGE: our own files. @id is a UUID in text, for the connection attributes.
+ * Connect to @server, one of @source's, as that says and with what @credential holds (which is told
+ * how the login went; a version that was refused here is not tried). ERROR_UNAVAILABLE: the network
+ * or the server, try again; ERROR_REFUSED: login, certificate, host name, no TLS: a person must
+ * change something; ERROR_USAGE: our own files. @id is a UUID in text, for the connection
+ * attributes.
  */
 int connection_open(const struct config_source *source, const struct config_server *server,
-		    const char *id, struct connection **ret_connection,
-		    struct error *err) MUST_CHECK;
+		    struct credential *credential, const char *id,
+		    struct connection **ret_connection, struct error *err) MUST_CHECK;
 void connection_free(struct connection *connection);
 DEFINE_CLEANUP(connection_free, struct connection *);
 

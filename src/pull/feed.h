@@ -2,12 +2,14 @@
  * From received events to segments: which event begins a file, which segment it goes to, where the
  * archive stands.
  *
- * A file's first two events are held until both are there, because a segment names its file by
- * them. A file is closed by a segment that ends with ROTATE: at the ROTATE event, or, for a file
- * that the server left without one (STOP, a crash), when the server goes on with another; if no
- * segment is open then, an empty one says so.
+ * A file's first events are held until they say which file it is and how it joins what is archived
+ * (beginning.h, history.h): where it does not go on with the archived one, it begins a generation
+ * beside it. A file is closed by a segment that ends with ROTATE: at the ROTATE event, or, for a
+ * file that the server left without one (STOP, a crash), when the server goes on with another; if
+ * no segment is open then, an empty one says so.
  *
- * Owns: the place, and one item at a time; borrows the item's bytes and the session. Threads: one.
+ * Owns: the place, the history, and one item at a time; borrows the item's bytes and the session.
+ * Threads: one.
  */
 #pragma once
 
@@ -16,6 +18,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "pull/handshake.h"
+#include "pull/history.h"
+#include "pull/locate.h"
 #include "pull/place.h"
 #include "pull/receiver.h"
 #include "pull/sink.h"
@@ -33,20 +37,26 @@ DEFINE_CLEANUP(feed_free, struct feed *);
 int feed_attached(struct feed *feed, const struct attached *attached, bool let_go,
 		  struct error *err) MUST_CHECK;
 
-/* The last event that a segment has, and whose server it came from (NULL: none yet). */
+/* The last event that a segment has. */
 const struct place *feed_place(const struct feed *feed);
-const uint8_t *feed_identity(const struct feed *feed);
 
-/* A stream begins, with @file; identity and session are borrowed until the next. */
+/* Did the stream begin with a whole file, of which no segment has anything yet? */
+bool feed_begins(const struct feed *feed);
+
+/* What of the source's history is archived up to the place. */
+const struct history *feed_history(const struct feed *feed);
+
+/* A stream begins; identity and session are borrowed until the next. */
 void feed_stream(struct feed *feed, const struct identity *identity, const struct session *session,
-		 const char *file);
+		 const struct location *location);
 
 /* The stream has ended: forget the item; a part of an event in the segment ends it. */
 void feed_lost(struct feed *feed);
 
 /*
  * Give the next received item, with the file's FORMAT_DESCRIPTION, when there is none.
- * ERROR_REFUSED or ERROR_DEFECT is about the stream.
+ * ERROR_REFUSED or ERROR_DEFECT is about the stream. ERROR_DIVERGED: where the archived file should
+ * have another end, the server has another file of its name: it was reset.
  */
 int feed_offer(struct feed *feed, const struct received *item, const uint8_t *format_event,
 	       size_t format_size, struct error *err) MUST_CHECK;

@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "base/name.h"
+#include "crypto/hash.h"
+#include "volume/header.h"
 
 #define PLACE_FIRST_POSITION 4 /* of a binlog file: behind its magic number */
 
@@ -22,4 +24,7 @@ struct place {
 	uint32_t last_event_crc;
 	bool closed;			     /* a segment says that the file ends here */
 	char next_file[BINLOG_NAME_MAX + 1]; /* "" if not known */
+	/* Of the file, while there is one. */
+	uint8_t identity[SEGMENT_IDENTITY_SIZE]; /* of the server that it came from */
+	struct hash generation, file_id;
 };

@@ -9,8 +9,9 @@
 #include "base/units.h"
 #include "crypto/random.h"
 #include "io/clock.h"
+#include "pull/credential.h"
 #include "pull/feed.h"
-#include "pull/retry.h"
+#include "pull/servers.h"
 #include "pull/sink.h"
 #include "pull/stream.h"
 
@@ -19,7 +20,8 @@
 #define TAG_SERVER 10
 #define TAG_KEEPER 11
 #define TAG_STOP   12
-#define TAG_SEND   13 /* an acknowledgement that could not be sent at once */
+#define TAG_RUNNER 13
+#define TAG_SEND   14 /* an acknowledgement that could not be sent at once */
 
 /* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
 #define SILENT_HEARTBEATS 3
@@ -33,6 +35,9 @@
 
 /* With semi-sync: how long what the server has sent is still taken then. */
 #define DRAIN_USEC (1 * USEC_PER_SEC)
+
+/* A server whose history keeps changing would have its files archived again and again. */
+#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
 
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
@@ -54,9 +59,11 @@ struct puller {
 
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
-	size_t server_index;
-	struct retry retry;
-	uint64_t try_usec; /* when to connect, monotonic */
+	struct servers servers;
+	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
+	uint64_t diverged_usec;		   /* when that was found out last */
+	struct credential *credential;
+	bool awaiting_runner; /* the ring watches its descriptor */
 	uint64_t opened_usec;
 	bool steady;
 
@@ -82,7 +89,6 @@ struct puller {
 	bool draining; /* the server waits for answers about what it has sent */
 	uint64_t drain_usec;
 
-	struct pull_status failure; /* of the last try; sentence "" while there is none */
 	struct pull_status told;
 };
 
@@ -114,6 +120,8 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	ASSERT(puller);
 	puller->options = *options;
 	puller->source = options->source;
+	servers_init(&puller->servers, options->source, clock_monotonic_usec());
+	puller->credential = credential_new(options->source, options->runner_fd);
 	r = config_socket_pull(options->config, options->source->name, puller->socket, err);
 	if (r < 0)
 		return r;
@@ -133,24 +141,20 @@ void puller_free(struct puller *puller)
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
 	ring_poll_cancel(puller->options.ring, TAG_SEND);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
+	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
 	sink_free(puller->sink);
+	credential_free(puller->credential);
 	free(puller);
 }
 
 static const struct config_server *server(const struct puller *puller)
 {
-	return &puller->source->servers[puller->server_index];
+	return servers_current(&puller->servers);
 }
 
 /* --- what is told ---------------------------------------------------------------------------- */
-
-static void name_server(const struct puller *puller, struct pull_status *status)
-{
-	snprintf(status->server, sizeof(status->server), "%.110s:%u", server(puller)->host,
-		 (unsigned)server(puller)->port);
-}
 
 static void tell(struct puller *puller, const struct pull_status *status)
 {
@@ -171,8 +175,8 @@ static void tell_state(struct puller *puller)
 	const struct error *trouble = sink_trouble(puller->sink);
 	struct pull_status status = {.state = PULL_CONNECTING};
 
-	if (!stream_is_open(puller->stream) && puller->failure.sentence[0]) {
-		tell(puller, &puller->failure);
+	if (!stream_is_open(puller->stream) && servers_status(&puller->servers, &status)) {
+		tell(puller, &status);
 		return;
 	}
 	if (trouble) {
@@ -184,7 +188,7 @@ static void tell_state(struct puller *puller)
 			return; /* it is not yet known whether this is the right binlog */
 		status.state = PULL_STREAMING;
 	}
-	name_server(puller, &status);
+	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
 }
 
@@ -216,23 +220,42 @@ static bool damaged_again(struct puller *puller)
 	return again;
 }
 
-/* Decide when to try again after @code, and say so. */
+static struct servers_now now_for_servers(void)
+{
+	return (struct servers_now){
+		.monotonic_usec = clock_monotonic_usec(),
+		.realtime_usec = clock_realtime_usec(),
+		.random = random_number(),
+	};
+}
+
 static void plan_retry(struct puller *puller, int code, const char *sentence)
 {
-	bool refused = code == ERROR_REFUSED || code == ERROR_USAGE;
-	uint64_t delay = refused ? retry_after_refusal(&puller->retry, random_number())
-				 : retry_after_failure(&puller->retry, random_number());
-	struct pull_status *failure = &puller->failure;
+	const struct servers_now now = now_for_servers();
 
-	*failure = (struct pull_status){
-		.state = refused ? PULL_REFUSED : PULL_WAITING,
-		.retry_usec = clock_realtime_usec() + delay,
-	};
-	name_server(puller, failure);
-	snprintf(failure->sentence, sizeof(failure->sentence), "%.*s",
-		 (int)sizeof(failure->sentence) - 1, sentence);
-	puller->try_usec = clock_monotonic_usec() + delay;
-	puller->server_index = (puller->server_index + 1) % puller->source->server_count;
+	servers_failed(&puller->servers, code, sentence, &now);
+}
+
+/*
+ * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
+ * if that comes twice in a short time, after a pause.
+ */
+static void plan_divergence(struct puller *puller, const char *sentence)
+{
+	const struct servers_now now = now_for_servers();
+	uint64_t until = now.monotonic_usec;
+
+	if (puller->divergence == GENERATION_DIVERGED)
+		puller->divergence = GENERATION_RESET;
+	else
+		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
+									 : GENERATION_DIVERGED;
+	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
+	if (puller->diverged_usec && until < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
+	    puller->divergence != GENERATION_RESET)
+		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
+	servers_stay(&puller->servers, sentence, until, &now);
+	puller->diverged_usec = now.monotonic_usec;
 }
 
 static void close_stream(struct puller *puller)
@@ -255,9 +278,14 @@ static void stream_lost(struct puller *puller, struct error *err)
 	}
 	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
 		note_spot(puller, &puller->broken);
+	if (receiver_verified(stream_receiver(puller->stream)))
+		servers_lost(&puller->servers, clock_monotonic_usec());
 	close_stream(puller);
 	feed_lost(puller->feed);
-	plan_retry(puller, code, err->message);
+	if (code == ERROR_DIVERGED)
+		plan_divergence(puller, err->message);
+	else
+		plan_retry(puller, code, err->message);
 }
 
 /* Blocks until the server has answered, at most some time-outs long. */
@@ -266,15 +294,24 @@ static int open_stream(struct puller *puller, struct error *err)
 	const struct stream_request request = {
 		.server = server(puller),
 		.place = feed_place(puller->feed),
-		.identity = feed_identity(puller->feed),
+		.history = feed_history(puller->feed),
+		.reason = puller->divergence,
+		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
+		.credential = puller->credential,
 	};
 	int r;
 
 	tell_state(puller);
 	r = stream_open(puller->stream, &request, err);
+	if (r > 0) {
+		const struct servers_now now = now_for_servers();
+
+		servers_passed_over(&puller->servers, err->message, &now);
+		return 0;
+	}
 	if (r == ERROR_UNAVAILABLE || r == ERROR_REFUSED || r == ERROR_USAGE || r == ERROR_DEFECT ||
-	    r == ERROR_NOT_FOUND) {
+	    r == ERROR_NOT_FOUND || r == ERROR_EXISTS) {
 		plan_retry(puller, r, err->message);
 		return 0;
 	}
@@ -286,7 +323,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->allowance = 0;
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
-		    receiver_file(stream_receiver(puller->stream)));
+		    stream_location(puller->stream));
 	return 0;
 }
 
@@ -388,7 +425,7 @@ static bool only_looked_at(struct puller *puller, const struct received *receive
 	puller->broken.file[0] = '\0';
 	close_stream(puller);
 	feed_lost(puller->feed);
-	puller->try_usec = clock_monotonic_usec();
+	servers_again(&puller->servers, clock_monotonic_usec());
 	return true;
 }
 
@@ -460,11 +497,14 @@ static void note_success(struct puller *puller)
 	if (puller->steady || !stream_is_open(puller->stream) ||
 	    !receiver_verified(stream_receiver(puller->stream)))
 		return;
-	puller->failure.sentence[0] = '\0';
+	servers_worked(&puller->servers);
+	/* A file that begins anew is gone on with by position as soon as the place is in it. */
+	if (!feed_begins(puller->feed))
+		puller->divergence = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;
-	retry_reset(&puller->retry);
+	servers_steady(&puller->servers);
 }
 
 /* --- turns ----------------------------------------------------------------------------------- */
@@ -562,7 +602,33 @@ static int turn_stopping(struct puller *puller, struct error *err)
 static bool connect_is_due(const struct puller *puller)
 {
 	return puller->attached && !stream_is_open(puller->stream) &&
-	       clock_monotonic_usec() >= puller->try_usec && sink_is_settled(puller->sink);
+	       clock_monotonic_usec() >= servers_try_usec(&puller->servers) &&
+	       sink_is_settled(puller->sink);
+}
+
+/* With a fresh credential, or later, when there is one. */
+static int connect_with_credential(struct puller *puller, struct error *err)
+{
+	int r = credential_want(puller->credential, err);
+
+	if (r >= 0)
+		return r > 0 ? open_stream(puller, err) : 0;
+	/* The runner has ended: whoever starts us again gives us a new one. */
+	if (r == ERROR_CLOSED)
+		return err->code = ERROR_UNAVAILABLE;
+	if (r != ERROR_USAGE && r != ERROR_UNAVAILABLE && r != ERROR_DEFECT)
+		return r;
+	plan_retry(puller, r, err->message);
+	return 0;
+}
+
+static void watch_runner(struct puller *puller)
+{
+	credential_step(puller->credential);
+	if (puller->awaiting_runner || credential_fd(puller->credential) < 0)
+		return;
+	puller->awaiting_runner = true;
+	ring_poll_readable(puller->options.ring, credential_fd(puller->credential), TAG_RUNNER);
 }
 
 /* All that can be done without waiting. 1: we are done. */
@@ -585,7 +651,8 @@ static int turn(struct puller *puller, struct error *err)
 	}
 	roll_if_old(puller);
 	if (connect_is_due(puller))
-		r = open_stream(puller, err);
+		r = connect_with_credential(puller, err);
+	watch_runner(puller);
 	if (r == 0)
 		r = pump(puller, err);
 	if (r < 0)
@@ -604,15 +671,16 @@ static int turn(struct puller *puller, struct error *err)
 
 static void set_timer(struct puller *puller)
 {
-	uint64_t deadline = sink_deadline(puller->sink);
+	uint64_t deadline =
+		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
 	if (puller->more)
 		deadline = 1;
 	else if (puller->stop_begun)
 		deadline = MIN(deadline, puller->draining ? puller->drain_usec : puller->stop_usec);
 	else if (!stream_is_open(puller->stream) && puller->attached &&
-		 sink_is_settled(puller->sink))
-		deadline = MIN(deadline, puller->try_usec);
+		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
+		deadline = MIN(deadline, servers_try_usec(&puller->servers));
 	else if (stream_is_open(puller->stream) && puller->listening)
 		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
 	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
@@ -640,6 +708,8 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 	}
 	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)
 		sink_keeper_readable(puller->sink);
+	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)
+		puller->awaiting_runner = false;
 	return 0;
 }
 

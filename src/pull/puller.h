@@ -27,7 +27,8 @@ struct puller_options {
 	const struct config *config;
 	const struct config_source *source;
 	bool (*stopping)(void);
-	int stop_fd; /* readable from when stopping() is true */
+	int stop_fd;   /* readable from when stopping() is true */
+	int runner_fd; /* of credential_runner_start(), the puller's from now on; or -1 */
 };
 
 int puller_new(const struct puller_options *options, struct puller **ret_puller,

@@ -116,10 +116,9 @@ uint64_t receiver_source_position(const struct receiver *receiver)
 
 static int ends_before_place(const struct receiver *receiver, struct error *err)
 {
-	return error_set(err, ERROR_REFUSED,
+	return error_set(err, ERROR_DIVERGED,
 			 "%s of the server ends before %" PRIu64 ", where an archived event "
-			 "stands: the server's binlog is not the one archived. Nothing is "
-			 "overwritten. Do: begin a new source for its new history",
+			 "stands: the server's binlog is not the one archived",
 			 receiver->file, receiver->position);
 }
 
@@ -261,11 +260,10 @@ static int check_position(const struct receiver *receiver, struct error *err)
 
 static int not_the_archived(const struct receiver *receiver, const char *what, struct error *err)
 {
-	return error_set(err, ERROR_REFUSED,
+	return error_set(err, ERROR_DIVERGED,
 			 "%s:%" PRIu64 ": the server has an event whose %s differs from the "
 			 "archived one's (which ends at %" PRIu64 ", CRC %08x): its binlog is not "
-			 "the one archived, because it was reset or restored to an earlier state; "
-			 "nothing is overwritten. Do: begin a new source for the new history",
+			 "the one archived, because it was reset or restored to an earlier state",
 			 receiver->file, receiver->place.last_event_position, what,
 			 receiver->place.position, receiver->place.last_event_crc);
 }

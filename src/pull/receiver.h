@@ -64,8 +64,8 @@ void receiver_set_current(struct receiver *receiver, const char *file);
 
 /*
  * Look at the next item. ERROR_DEFECT: damaged, or no binlog: a fresh connection may bring it
- * right. ERROR_REFUSED: the server's binlog is not the one that is archived, or one that is not
- * archived. After an error only receiver_start() may follow.
+ * right. ERROR_DIVERGED: the server's binlog is not the one that is archived. ERROR_REFUSED: it is
+ * one that is not archived. After an error only receiver_start() may follow.
  */
 int receiver_take(struct receiver *receiver, const struct packet_item *item,
 		  struct received *ret_received, struct error *err) MUST_CHECK;

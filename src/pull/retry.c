@@ -8,6 +8,7 @@
 #define LAST_USEC	   (60 * USEC_PER_SEC)
 #define LEAST_USEC	   (100 * USEC_PER_MSEC)
 #define REFUSED_PART	   10 /* the slow pace varies by a tenth */
+#define CONFLICT_USEC	   (3600 * USEC_PER_SEC)
 
 static uint64_t limit_usec(const struct retry *retry, uint64_t first_usec)
 {
@@ -32,6 +33,12 @@ uint64_t retry_after_refusal(struct retry *retry, uint64_t random)
 
 	retry->failed_count++;
 	return limit - random % (limit / REFUSED_PART);
+}
+
+uint64_t retry_after_conflict(struct retry *retry, uint64_t random)
+{
+	retry->failed_count++;
+	return CONFLICT_USEC + random % (CONFLICT_USEC / REFUSED_PART);
 }
 
 void retry_reset(struct retry *retry)

@@ -17,5 +17,11 @@ struct retry {
 uint64_t retry_after_failure(struct retry *retry, uint64_t random);
 uint64_t retry_after_refusal(struct retry *retry, uint64_t random);
 
+/*
+ * Another client uses our server id. Each of the two ends the other's stream when it connects, and
+ * would do so for ever: an hour, and a little by chance so that they do not meet.
+ */
+uint64_t retry_after_conflict(struct retry *retry, uint64_t random);
+
 /* It works. */
 void retry_reset(struct retry *retry);

@@ -26,7 +26,9 @@ struct stream {
 	struct acknowledger *acknowledger;
 	struct server_facts facts;
 	struct session session;
+	struct location location;
 	uint64_t position; /* that was asked for */
+	bool file_is_gone;
 };
 
 struct stream *stream_new(const struct config_source *source)
@@ -83,6 +85,16 @@ const struct receiver *stream_receiver(const struct stream *stream)
 	return stream->receiver;
 }
 
+const struct location *stream_location(const struct stream *stream)
+{
+	return &stream->location;
+}
+
+bool stream_file_is_gone(const struct stream *stream)
+{
+	return stream->file_is_gone;
+}
+
 bool stream_heard(struct stream *stream)
 {
 	return packet_reader_heard(stream->reader);
@@ -104,54 +116,39 @@ static void make_id(char text[static UUID_TEXT_SIZE])
 		 hex + 16, hex + 20);
 }
 
-static int check_identity(const struct stream *stream, const struct stream_request *request,
-			  struct error *err)
+/* Does the server go on with the archive as itself? 1: yes; 0: another one, with a sentence. */
+static int is_archived_server(const struct stream *stream, const struct stream_request *request,
+			      struct error *err)
 {
 	char here[IDENTITY_TEXT_SIZE], archived_text[IDENTITY_TEXT_SIZE];
 	struct identity archived;
 	int r;
 
-	if (!request->identity)
-		return 0;
-	r = identity_decode(request->identity, &archived, err);
+	if (!request->place->file[0])
+		return 1;
+	r = identity_decode(request->place->identity, &archived, err);
 	if (r < 0)
 		return error_prefix(err, "the archive");
 	if (identity_same(&archived, &stream->facts.identity))
-		return 0;
+		return 1;
 	identity_describe(&stream->facts.identity, here);
 	identity_describe(&archived, archived_text);
-	return error_set(err, ERROR_REFUSED,
-			 "%s:%u is %s, but what is archived came from %s, and another server's "
-			 "binlog cannot follow it. Do: correct `servers`, or begin a new source",
-			 request->server->host, (unsigned)request->server->port, here,
-			 archived_text);
-}
-
-static const char *choose_file(const struct stream *stream, const struct place *place)
-{
-	const char *start = stream->source->start;
-
-	if (place->file[0])
-		return place->file;
-	/* Nothing is sealed, but this one was begun. */
-	if (place->next_file[0])
-		return place->next_file;
-	if (strcmp(start, "oldest") == 0)
-		return stream->facts.first_file;
-	if (strcmp(start, "now") == 0)
-		return stream->facts.last_file;
-	return start;
+	error_set(err, ERROR_REFUSED,
+		  "%s:%u is %s, and what is archived came from %s, which is waited for",
+		  request->server->host, (unsigned)request->server->port, here, archived_text);
+	return 0;
 }
 
 static int begin_dump(struct stream *stream, const struct stream_request *request, const char *id,
 		      struct error *err)
 {
-	const struct place *place = request->place;
-	const char *file = choose_file(stream, place);
+	static const struct place nothing;
+	const struct location *location = &stream->location;
+	const struct place *place = location->resumes ? request->place : &nothing;
 	int r;
 
-	stream->position = place->file[0] ? place->last_event_position : PLACE_FIRST_POSITION;
-	r = handshake_dump(stream->connection, stream->source, &stream->facts, id, file,
+	stream->position = location->resumes ? place->last_event_position : PLACE_FIRST_POSITION;
+	r = handshake_dump(stream->connection, stream->source, &stream->facts, id, location->file,
 			   stream->position, &stream->session, err);
 	if (r == 0)
 		r = connection_tls(stream->connection, &stream->tls, err);
@@ -159,11 +156,31 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 		return r;
 	packet_reader_start(stream->reader, stream->tls, stream->source->semi_sync);
 	acknowledger_start(stream->acknowledger, stream->tls);
-	receiver_start(stream->receiver, place, file, request->same_history);
+	receiver_start(stream->receiver, place, location->file, request->same_history);
 	receiver_set_current(stream->receiver, stream->facts.last_file);
-	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file", LOG_TEXT(file),
-		 "position", LOG_NUMBER(stream->position), LOG_END);
+	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file",
+		 LOG_TEXT(location->file), "position", LOG_NUMBER(stream->position), LOG_END);
 	return 0;
+}
+
+/* 1: another server, which is not wanted. */
+static int choose_place(struct stream *stream, const struct stream_request *request,
+			struct error *err)
+{
+	struct locate_request wanted = {
+		.source = stream->source,
+		.place = request->place,
+		.history = request->history,
+		.reason = request->reason,
+	};
+	int r = is_archived_server(stream, request, err);
+
+	if (r < 0)
+		return r;
+	wanted.same_server = r > 0;
+	if (!wanted.same_server && !request->accept_other)
+		return 1;
+	return locate(stream->connection, &stream->facts, &wanted, &stream->location, err);
 }
 
 int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
@@ -172,18 +189,20 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 	int r;
 
 	ASSERT(!stream->connection);
+	stream->file_is_gone = false;
 	make_id(id);
-	r = connection_open(stream->source, request->server, id, &stream->connection, err);
+	r = connection_open(stream->source, request->server, request->credential, id,
+			    &stream->connection, err);
 	if (r < 0)
 		return r;
 	r = preflight_check(stream->connection, stream->source, &stream->facts, err);
+	if (r == 0)
+		r = choose_place(stream, request, err);
 	if (r < 0)
 		error_prefix(err, "%s:%u", request->server->host, (unsigned)request->server->port);
 	if (r == 0)
-		r = check_identity(stream, request, err);
-	if (r == 0)
 		r = begin_dump(stream, request, id, err);
-	if (r < 0)
+	if (r != 0)
 		stream_close(stream);
 	return r;
 }
@@ -191,7 +210,7 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* The servers' texts name what they could not do; what it means for an archive is said here. */
-static int server_error(const struct stream *stream, unsigned number, struct error *err)
+static int server_error(struct stream *stream, unsigned number, struct error *err)
 {
 	const char *file = receiver_file(stream->receiver);
 	char text[ERROR_MESSAGE_SIZE];
@@ -199,32 +218,36 @@ static int server_error(const struct stream *stream, unsigned number, struct err
 	snprintf(text, sizeof(text), "%s", err->message);
 	if (number == SERVER_SLAVE_SAME_ID || strstr(text, "same server_uuid/server_id") ||
 	    strstr(text, "same server id"))
-		return error_set(err, ERROR_REFUSED,
+		return error_set(err, ERROR_EXISTS,
 				 "server-id %u is used by another replica of this server: give "
-				 "each its own (%.400s)",
+				 "each its own, then start this one anew. It is tried again in an "
+				 "hour, since each ends the other's stream (%.250s)",
 				 stream->source->server_id, text);
 	if (number != SERVER_FATAL_READING_BINLOG)
 		return err->code;
-	if (strstr(text, "Could not find first log file"))
-		return error_set(
-			err, ERROR_REFUSED,
-			"the server does not have %s (any more): if it was purged, what it "
-			"held behind %" PRIu64 " is lost to the archive. Do: correct "
-			"`start`, or bring the file back, or begin a new source (%.300s)",
-			file, stream->position, text);
+	if (strstr(text, "Could not find first log file")) {
+		if (!stream->location.resumes)
+			return error_set(
+				err, ERROR_REFUSED,
+				"the server does not have %s. Do: correct `start` (%.300s)", file,
+				text);
+		stream->file_is_gone = true;
+		return error_set(err, ERROR_DIVERGED,
+				 "the server does not have %s any more, which is archived to "
+				 "%" PRIu64 ": it was purged, or the server was reset (%.300s)",
+				 file, stream->position, text);
+	}
 	if (strcasestr(text, "impossible position") || strcasestr(text, "position > file size"))
-		return error_set(
-			err, ERROR_REFUSED,
-			"%s of the server ends before %" PRIu64 ", where an archived event "
-			"stands: the server lost its tail in a crash (sync_binlog is not 1), "
-			"or was reset. Nothing is overwritten. Do: begin a new source for "
-			"its new history (%.300s)",
-			file, stream->position, text);
+		return error_set(err, ERROR_DIVERGED,
+				 "%s of the server ends before %" PRIu64
+				 ", where an archived event "
+				 "stands: the server lost its tail in a crash (sync_binlog is not "
+				 "1), or was reset (%.300s)",
+				 file, stream->position, text);
 	if (strstr(text, "max_allowed_packet"))
-		return error_set(err, ERROR_REFUSED,
+		return error_set(err, ERROR_DIVERGED,
 				 "no event of the server's %s begins at %" PRIu64 ", where an "
-				 "archived one stands: its binlog is not the one archived. Nothing "
-				 "is overwritten. Do: begin a new source (%.300s)",
+				 "archived one stands: its binlog is not the one archived (%.300s)",
 				 file, stream->position, text);
 	return err->code;
 }

@@ -14,7 +14,7 @@
 #include "config/config.h"
 #include "pull/acknowledger.h"
 #include "pull/handshake.h"
-#include "pull/place.h"
+#include "pull/locate.h"
 #include "pull/receiver.h"
 
 struct stream;
@@ -24,15 +24,19 @@ void stream_free(struct stream *stream);
 DEFINE_CLEANUP(stream_free, struct stream *);
 
 /*
- * Connect to @server and ask for what follows @place, or, if that is empty, for the file that
- * `start` means. @identity: of the server that the archived bytes came from, NULL if there are
- * none. ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must.
+ * Connect to @server and ask for what follows the place, as locate.h says. 0: it is open; 1: it is
+ * another server than the archived one and @accept_other is false, with a sentence in @err.
+ * ERROR_UNAVAILABLE: time may heal it; ERROR_REFUSED, ERROR_USAGE: a person must;
+ * ERROR_EXISTS: another client uses our server id.
  */
 struct stream_request {
 	const struct config_server *server;
 	const struct place *place;
-	const uint8_t *identity;
+	const struct history *history;
+	enum generation_reason reason; /* as locate_request */
+	bool accept_other;
 	bool same_history; /* as receiver_start() */
+	struct credential *credential;
 };
 int stream_open(struct stream *stream, const struct stream_request *request,
 		struct error *err) MUST_CHECK;
@@ -44,14 +48,19 @@ int stream_fd(const struct stream *stream);
 const struct identity *stream_identity(const struct stream *stream);
 const struct session *stream_session(const struct stream *stream);
 const struct receiver *stream_receiver(const struct stream *stream);
+const struct location *stream_location(const struct stream *stream);
 
 /*
  * The next item: 1, or 0 when the descriptor must become readable or writable first. Errors end the
  * stream: ERROR_CLOSED (connect again), ERROR_DEFECT (damaged: a fresh connection may bring it
- * right), ERROR_REFUSED (the server said no, or its binlog is not the one archived).
+ * right), ERROR_REFUSED (the server said no), ERROR_DIVERGED (its binlog is not the one archived),
+ * ERROR_EXISTS (another client has connected with our server id).
  */
 int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
 		struct error *err) MUST_CHECK;
+
+/* After ERROR_DIVERGED: has the server no more the archived file? */
+bool stream_file_is_gone(const struct stream *stream);
 
 /* Has anything arrived since the last call? */
 bool stream_heard(struct stream *stream);

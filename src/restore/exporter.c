@@ -118,10 +118,8 @@ static int receive_begin(struct exporter *exporter, struct error *err)
 	export->limit = (struct chain_limit){CHAIN_NO_LIMIT, CHAIN_NO_LIMIT};
 	if (begin->limit == EXPORT_LIMIT_TIME)
 		export->limit.usec = begin->limit_usec;
-	if (begin->limit == EXPORT_LIMIT_POSITION) {
+	if (begin->limit == EXPORT_LIMIT_POSITION)
 		export->limit.position = begin->limit_position;
-		memcpy(export->limit_file, begin->limit_file, sizeof(export->limit_file));
-	}
 	export->progress = send_progress;
 	export->context = exporter;
 	exporter->progress_usec = clock_monotonic_usec();

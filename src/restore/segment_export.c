@@ -112,17 +112,14 @@ static bool goes_on(const struct pass *pass)
 static int begin_file(struct pass *pass, struct error *err)
 {
 	static const struct chain_limit none = {CHAIN_NO_LIMIT, CHAIN_NO_LIMIT};
-	const struct segment_header *header = segment_reader_header(pass->reader);
 	struct segment_export *export = pass->export;
-	bool limited =
-		!export->limit_file[0] || strcmp(export->limit_file, header->binlog_file) == 0;
 	int r;
 
-	chain_begin(&export->chain, limited ? &export->limit : &none);
+	chain_begin(&export->chain, pass->wanted->limited ? &export->limit : &none);
 	pass->begun = true;
 	if (!export->output)
 		return 0;
-	r = output_begin(export->output, header->binlog_file, err);
+	r = output_begin(export->output, pass->wanted->name, err);
 	if (r == 0)
 		r = output_write(export->output, BINLOG_MAGIC, BINLOG_MAGIC_SIZE, err);
 	return r;

@@ -18,8 +18,7 @@
 #include "restore/tar.h"
 
 struct segment_export {
-	struct chain_limit limit; /* of the file @limit_file, "" for a time: of every file */
-	char limit_file[BINLOG_NAME_MAX + 1];
+	struct chain_limit limit;  /* of the files that the keeper says */
 	struct output *output;	   /* NULL: verify only */
 	struct manifest *manifest; /* NULL: verify only */
 	struct tar *tar;	   /* borrowed; NULL: the files stay files */

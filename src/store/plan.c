@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 #define FIRST_POSITION 4 /* of a binlog file: behind its magic number */
 
 /* One opened segment, and what is known of it. */
@@ -25,6 +27,9 @@ struct plan {
 	size_t item_count, item_capacity;
 	struct period_record *periods;
 	size_t period_count, period_capacity;
+	struct plan_generation
+		*generations; /* all, until plan_finish() keeps those that are read */
+	size_t generation_count, generation_capacity;
 	bool finished;
 	struct plan_segment *segments, *overlaps;
 	size_t segment_count, overlap_count;
@@ -47,6 +52,7 @@ void plan_free(struct plan *plan)
 		return;
 	free(plan->items);
 	free(plan->periods);
+	free(plan->generations);
 	free(plan->segments);
 	free(plan->overlaps);
 	free(plan->gaps);
@@ -64,6 +70,53 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 }
 
 /* --- taking leaves --------------------------------------------------------------------------- */
+
+static bool same_hash(const struct hash *a, const struct hash *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Mostly the last one again. */
+static struct plan_generation *find_generation(struct plan *plan, const struct hash *generation)
+{
+	struct plan_generation *new;
+
+	for (size_t i = plan->generation_count; i-- > 0;) {
+		if (same_hash(&plan->generations[i].generation, generation))
+			return &plan->generations[i];
+	}
+	plan->generations = grow(plan->generations, plan->generation_count,
+				 &plan->generation_capacity, sizeof(*plan->generations));
+	new = &plan->generations[plan->generation_count++];
+	*new = (struct plan_generation){.generation = *generation};
+	return new;
+}
+
+static int add_generation(struct plan *plan, const json_t *object, struct error *err)
+{
+	struct generation_record record;
+	struct plan_generation *generation;
+	int r = generation_record_decode(object, &record, err);
+
+	if (r < 0 || strcmp(record.source, plan->source) != 0)
+		return r;
+	generation = find_generation(plan, &record.generation);
+	generation->record = record;
+	generation->has_record = true;
+	generation->overlaps = record.reason == GENERATION_FAILOVER;
+	return 0;
+}
+
+static void note_generation(struct plan *plan, const struct segment_sealed_record *record)
+{
+	struct plan_generation *generation = find_generation(plan, &record->generation);
+
+	if (record->opened_index < generation->opened_index)
+		return;
+	generation->opened_index = record->opened_index;
+	generation->gtids_archived = record->gtids_archived;
+	memcpy(generation->identity, record->identity, SEGMENT_IDENTITY_SIZE);
+}
 
 static int add_opened(struct plan *plan, const json_t *object, struct error *err)
 {
@@ -124,6 +177,7 @@ static int add_sealed(struct plan *plan, const json_t *object, struct error *err
 		segment->file_size = record->hashes.size;
 		segment->start_position = record->start_position;
 		segment->end = record->end;
+		note_generation(plan, record);
 		r = record_index(object, &segment->leaf_index, err);
 		if (r == 0)
 			r = record_time(object, &segment->sealed_usec, err);
@@ -154,6 +208,8 @@ int plan_add(struct plan *plan, const json_t *object, struct error *err)
 	ASSERT(!plan->finished);
 	if (r == 0 && type == RECORD_PERIOD)
 		r = add_period(plan, object, err);
+	if (r == 0 && type == RECORD_GENERATION)
+		r = add_generation(plan, object, err);
 	if (r == 0 && type == RECORD_SEGMENT_OPENED)
 		r = add_opened(plan, object, err);
 	if (r == 0 && type == RECORD_SEGMENT_SEALED)
@@ -187,11 +243,6 @@ static int compare_rank(const void *left, const void *right)
 	if (r == 0) /* the longer first: it covers the other */
 		r = compare_u64(b->good_end, a->good_end);
 	return r ? r : compare_u64(a->opened_index, b->opened_index);
-}
-
-static bool same_hash(const struct hash *a, const struct hash *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 /* Ranks of all sealed items, in the order of the archive. Returns how many. */
@@ -366,6 +417,86 @@ static bool same_file(const struct plan_segment *a, const struct plan_segment *b
 	return same_hash(&a->generation, &b->generation) && same_hash(&a->file_id, &b->file_id);
 }
 
+/* Take those that @leave says out of the plan. */
+static void set_segments_aside(struct plan *plan,
+			       bool (*leave)(const struct plan_segment *segment,
+					     const void *context),
+			       const void *context, bool keep)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->segment_count; i++) {
+		if (!leave(&plan->segments[i], context))
+			plan->segments[count++] = plan->segments[i];
+		else if (keep)
+			plan->overlaps[plan->overlap_count++] = plan->segments[i];
+	}
+	plan->segment_count = count;
+}
+
+/* Where a generation holds a file that the one before holds too, with another end. */
+struct lost_end {
+	struct hash before;
+	struct hash file_id;
+};
+
+static bool is_lost_end(const struct plan_segment *segment, const void *context)
+{
+	const struct lost_end *lost = context;
+
+	return same_hash(&segment->generation, &lost->before) &&
+	       same_hash(&segment->file_id, &lost->file_id);
+}
+
+/* The new end of a file counts: it is the last that the generation before holds. */
+static void drop_lost_ends(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->generation_count; i++) {
+		const struct generation_record *record = &plan->generations[i].record;
+		struct lost_end lost = {.before = record->before};
+		const struct plan_segment *first = NULL;
+
+		if (!plan->generations[i].has_record || record->reason != GENERATION_DIVERGED)
+			continue;
+		for (size_t k = 0; !first && k < plan->segment_count; k++) {
+			if (same_hash(&plan->segments[k].generation, &record->generation))
+				first = &plan->segments[k];
+		}
+		if (!first)
+			continue;
+		lost.file_id = first->file_id;
+		set_segments_aside(plan, is_lost_end, &lost, true);
+	}
+}
+
+static bool is_of_another(const struct plan_segment *segment, const void *context)
+{
+	const char *digits = context;
+	char text[HEX_SIZE(HASH_SIZE)];
+
+	hex_encode(segment->generation.bytes, HASH_SIZE, text);
+	return strncmp(text, digits, strlen(digits)) != 0;
+}
+
+/* Those that are read, in their order. */
+static void list_generations(struct plan *plan)
+{
+	struct plan_generation *read = calloc(plan->segment_count + 1, sizeof(*read));
+	size_t count = 0;
+
+	ASSERT(read);
+	for (size_t i = 0; i < plan->segment_count; i++) {
+		struct plan_segment *segment = &plan->segments[i];
+
+		if (count == 0 || !same_hash(&read[count - 1].generation, &segment->generation))
+			read[count++] = *find_generation(plan, &segment->generation);
+		segment->generation_index = count - 1;
+	}
+	free(plan->generations);
+	plan->generations = read;
+	plan->generation_count = count;
+}
+
 static void mark_files(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->segment_count; i++) {
@@ -391,6 +522,20 @@ add_gap(struct plan *plan, size_t before, const char *format, ...)
 	va_end(arguments);
 }
 
+/* Is all sealed that the generation goes on behind, and nothing missing? */
+static bool generation_joins(const struct generation_record *record,
+			     const struct plan_segment *before)
+{
+	if (record->gap || !same_hash(&record->before, &before->generation))
+		return false;
+	/* It begins with the file whose old end is set aside. */
+	if (record->reason == GENERATION_DIVERGED)
+		return before->file_complete &&
+		       strcmp(before->end.next_file, record->binlog_file) == 0;
+	return strcmp(before->binlog_file, record->after_file) == 0 &&
+	       before->end.summary.event_end >= record->after_position;
+}
+
 static void check_join(struct plan *plan, size_t position)
 {
 	const struct plan_segment *before = &plan->segments[position - 1];
@@ -406,9 +551,24 @@ static void check_join(struct plan *plan, size_t position)
 		return;
 	}
 	if (!same_hash(&before->generation, &after->generation)) {
-		add_gap(plan, position,
-			"%.128s:%" PRIu64 " is followed by %.128s of a new history of the server",
-			before->binlog_file, good_end, after->binlog_file);
+		const struct plan_generation *new = &plan->generations[after->generation_index];
+
+		if (generation_joins(&new->record, before))
+			return;
+		if (new->has_record && !new->record.gap)
+			add_gap(plan, position,
+				"%.128s goes on behind %.128s:%" PRIu64
+				", and what is sealed before "
+				"it ends at %.128s:%" PRIu64,
+				after->binlog_file, new->record.after_file,
+				new->record.after_position, before->binlog_file, good_end);
+		else if (new->has_record)
+			add_gap(plan, position, "%s", new->record.sentence);
+		else
+			add_gap(plan, position,
+				"%.128s:%" PRIu64 " is followed by %.128s of a new history of the "
+				"server",
+				before->binlog_file, good_end, after->binlog_file);
 		return;
 	}
 	if (!before->file_complete)
@@ -508,6 +668,10 @@ int plan_finish(struct plan *plan, const struct plan_limits *limits, struct erro
 	plan->finished = true;
 	choose_all(plan, ranks, rank_all(plan, ranks));
 	free(ranks);
+	if (limits && limits->generation && limits->generation[0])
+		set_segments_aside(plan, is_of_another, limits->generation, false);
+	else
+		drop_lost_ends(plan);
 	mark_files(plan);
 	if (limits && limits->from_file && limits->from_file[0])
 		r = cut_from(plan, limits->from_file, err);
@@ -517,6 +681,7 @@ int plan_finish(struct plan *plan, const struct plan_limits *limits, struct erro
 		r = not_archived(plan, "", err);
 	if (r < 0)
 		return r;
+	list_generations(plan);
 	check_joins(plan);
 	return 0;
 }
@@ -554,6 +719,17 @@ const struct plan_segment *plan_overlap_at(const struct plan *plan, size_t posit
 {
 	ASSERT(position < plan->overlap_count);
 	return &plan->overlaps[position];
+}
+
+size_t plan_generation_count(const struct plan *plan)
+{
+	return plan->generation_count;
+}
+
+const struct plan_generation *plan_generation_at(const struct plan *plan, size_t position)
+{
+	ASSERT(position < plan->generation_count);
+	return &plan->generations[position];
 }
 
 uint64_t plan_byte_count(const struct plan *plan)

@@ -4,8 +4,10 @@
  *
  * Order: the generations in the order of their first leaf; within one, binlog files in the order of
  * their first leaf; within a file, by start position. Whole when each file begins at position 4
- * (the first of all may not), each segment begins where the one before ends, and each file but the
- * last has an end that names the next one.
+ * (the first of all may not), each segment begins where the one before ends, each file but the
+ * last has an end that names the next one, and the leaf of each generation but the first says that
+ * nothing is missing before it. Where a server wrote the end of a file anew, the new end counts;
+ * the old one is kept apart, and is read as its generation's own (limits.generation).
  *
  * Bytes may be archived twice (a pending segment sealed late, after the same bytes were pulled
  * again): the segments that join and reach furthest are the plan; the others are kept apart as
@@ -15,6 +17,7 @@
  */
 #pragma once
 
+#include "store/generation_record.h"
 #include "store/period_record.h"
 #include "store/request_record.h"
 #include "store/segment_record.h"
@@ -34,9 +37,21 @@ struct plan_segment {
 	struct hash file_hash;
 	uint64_t file_size;
 	uint64_t start_position;
-	struct segment_end end; /* end.summary.event_end is the good end */
-	bool last_of_file;	/* as far as is archived: no segment of this file follows */
-	bool file_complete;	/* last_of_file, and the server ended the file there */
+	struct segment_end end;	 /* end.summary.event_end is the good end */
+	bool last_of_file;	 /* as far as is archived: no segment of this file follows */
+	bool file_complete;	 /* last_of_file, and the server ended the file there */
+	size_t generation_index; /* for plan_generation_at() */
+};
+
+/* One generation of what is planned. */
+struct plan_generation {
+	struct hash generation;
+	uint8_t identity[SEGMENT_IDENTITY_SIZE];
+	bool overlaps; /* it may hold transactions of the one before: those are skipped */
+	struct gtid_snapshot gtids_archived; /* all of the source, with it */
+	uint64_t opened_index;		     /* of the segment that this is known by */
+	bool has_record;		     /* all but the first */
+	struct generation_record record;
 };
 
 /* A hole: sentence and the files it lies between. */
@@ -60,6 +75,7 @@ int plan_add(struct plan *plan, const json_t *object, struct error *err) MUST_CH
  */
 struct plan_limits {
 	const char *from_file;
+	const char *generation; /* the first digits of one: only that; "" or NULL: all */
 	enum request_limit limit;
 	uint64_t limit_usec;
 	const char *limit_file;
@@ -75,6 +91,10 @@ const struct plan_gap *plan_gap_at(const struct plan *plan, size_t position);
 size_t plan_overlap_count(const struct plan *plan);
 const struct plan_segment *plan_overlap_at(const struct plan *plan, size_t position);
 uint64_t plan_byte_count(const struct plan *plan); /* of the files of plan_at() */
+
+/* The generations of plan_at(), in their order. */
+size_t plan_generation_count(const struct plan *plan);
+const struct plan_generation *plan_generation_at(const struct plan *plan, size_t position);
 
 /* The period of a planned segment. */
 const struct period_record *plan_period(const struct plan *plan,

@@ -22,6 +22,7 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_COVERED] = "covered",
 	[RECORD_VOID] = "void",
 	[RECORD_ORPHAN] = "orphan",
+	[RECORD_GENERATION] = "generation",
 	[RECORD_REQUEST] = "request",
 	[RECORD_APPROVED] = "approved",
 	[RECORD_EXPORTED] = "exported",

@@ -50,6 +50,8 @@ json_t *request_record_encode(const struct request_record *record)
 	if (record->form != REQUEST_FILES)
 		json_put_string(object, "form", form_names[record->form]);
 	json_put_string(object, "from_file", record->from_file);
+	if (record->generation[0])
+		json_put_string(object, "generation", record->generation);
 	json_put_string(object, "limit", limit_names[record->limit]);
 	json_put_u64(object, "limit_usec", record->limit_usec);
 	json_put_string(object, "limit_file", record->limit_file);
@@ -76,6 +78,9 @@ static int get_target(const json_t *object, struct request_record *record, struc
 					    : 0;
 	if (r == 0)
 		r = field_get_binlog(object, "from_file", true, record->from_file, err);
+	if (r == 0 && json_object_get(object, "generation"))
+		r = field_get_text(object, "generation", record->generation,
+				   sizeof(record->generation), err);
 	if (r == 0)
 		r = field_get_word(object, "limit", limit_names, ARRAY_LENGTH(limit_names), &limit,
 				   err);

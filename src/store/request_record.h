@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/hex.h"
 #include "store/record.h"
 
 #define REQUEST_ID_SIZE	  64  /* "R-7F3A…" */
@@ -21,11 +22,12 @@ enum request_limit { REQUEST_LIMIT_NONE, REQUEST_LIMIT_TIME, REQUEST_LIMIT_POSIT
 struct request_record {
 	char id[REQUEST_ID_SIZE];
 	enum request_kind kind;
-	uint32_t uid, gid;		     /* of the caller, as the kernel said */
-	char source[SOURCE_NAME_MAX + 1];    /* "" for verify: all sources */
-	char to[EXPORT_NAME_MAX + 1];	     /* restore only */
-	enum request_form form;		     /* of what is made: TO/ or TO.tar */
-	char from_file[BINLOG_NAME_MAX + 1]; /* "" for the first archived */
+	uint32_t uid, gid;		      /* of the caller, as the kernel said */
+	char source[SOURCE_NAME_MAX + 1];     /* "" for verify: all sources */
+	char to[EXPORT_NAME_MAX + 1];	      /* restore only */
+	enum request_form form;		      /* of what is made: TO/ or TO.tar */
+	char from_file[BINLOG_NAME_MAX + 1];  /* "" for the first archived */
+	char generation[HEX_SIZE(HASH_SIZE)]; /* the first digits of the only one; "" for all */
 	enum request_limit limit;
 	uint64_t limit_usec;
 	char limit_file[BINLOG_NAME_MAX + 1];

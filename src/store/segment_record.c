@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "crypto/base64.h"
 #include "store/field.h"
+#include "store/gtids_field.h"
 
 #define RANGES_JSON_MAX 32768
 
@@ -44,6 +44,7 @@ json_t *segment_opened_record_encode(const struct segment_opened_record *record)
 	json_put_string(object, "source", header.source);
 	json_put_string(object, "path", record->path);
 	field_put_base64(object, "header", record->header_bytes, SEGMENT_HEADER_SIZE);
+	field_put_snapshot(object, "gtids_before", &record->gtids_before);
 	return object;
 }
 
@@ -67,6 +68,8 @@ int segment_opened_record_decode(const json_t *object, struct segment_opened_rec
 		return error_set(err, ERROR_DEFECT, "field 'header' has %zu bytes", size);
 	if (r == 0)
 		r = segment_header_decode(record.header_bytes, &record.header, err);
+	if (r == 0)
+		r = field_get_snapshot(object, "gtids_before", &record.gtids_before, err);
 	if (r < 0)
 		return r;
 	if (memcmp(record.header.segment_id, id, sizeof(id)) != 0 ||
@@ -195,52 +198,16 @@ static int get_end(const json_t *object, struct segment_end *ret, struct error *
 	return r < 0 ? r : get_ended(object, ret, err);
 }
 
-static int range_of_json(const json_t *item, struct gtid_range *ret, struct error *err)
-{
-	/* A range as an object of its own, so that the getters' checks serve. */
-	const char *group = json_string_value(json_array_get(item, 0));
-	const char *keys[] = {"first", "last"};
-	uint64_t *values[] = {&ret->first, &ret->last};
-	size_t length = group ? strlen(group) : 0;
-	int r = 0;
-
-	if (json_array_size(item) != 3 || length < 2 || length % 2 ||
-	    length > 2 * (size_t)GTID_GROUP_SIZE_MAX)
-		return error_set(err, ERROR_DEFECT, "a GTID range is not [group, first, last]");
-	ret->group_size = (uint8_t)(length / 2);
-	r = hex_decode(group, ret->group, ret->group_size, err);
-	for (int i = 0; r == 0 && i < 2; i++) {
-		json_t *pair = json_object();
-
-		json_object_set(pair, keys[i], json_array_get(item, (size_t)i + 1));
-		r = json_get_u64(pair, keys[i], values[i], err);
-		json_decref(pair);
-	}
-	if (r == 0 && ret->first > ret->last)
-		return error_set(err, ERROR_DEFECT, "a GTID range ends before it begins");
-	return r;
-}
-
 static int get_ranges(const json_t *object, struct segment_sealed_record *record, struct error *err)
 {
-	struct gtid_range range;
-	json_t *item;
-	size_t i;
 	int r = json_get_hex(object, "gtid_hash", record->gtid_hash.bytes, HASH_SIZE, err);
 
 	record->gtid_ranges = json_object_get(object, "gtid_ranges");
 	if (r < 0 || !record->gtid_ranges)
 		return r;
-	if (!json_is_array(record->gtid_ranges))
-		return error_set(err, ERROR_DEFECT, "field 'gtid_ranges' is not an array");
-	json_array_foreach(record->gtid_ranges, i, item)
-	{
-		r = range_of_json(item, &range, err);
-		if (r < 0)
-			return error_prefix(err, "GTID range %zu", i);
-	}
-	record->gtid_ranges_known = true;
-	return 0;
+	r = field_get_ranges(record->gtid_ranges, NULL, err);
+	record->gtid_ranges_known = r == 0;
+	return r;
 }
 
 json_t *segment_sealed_record_encode(const struct segment_sealed_record *record)
@@ -262,6 +229,7 @@ json_t *segment_sealed_record_encode(const struct segment_sealed_record *record)
 	json_put_hex(object, "gtid_hash", record->gtid_hash.bytes, HASH_SIZE);
 	if (record->gtid_ranges_known)
 		json_put(object, "gtid_ranges", json_incref(record->gtid_ranges));
+	field_put_snapshot(object, "gtids_archived", &record->gtids_archived);
 	return object;
 }
 
@@ -302,6 +270,8 @@ int segment_sealed_record_decode(const json_t *object, struct segment_sealed_rec
 		r = get_end(object, &record.end, err);
 	if (r == 0)
 		r = get_ranges(object, &record, err);
+	if (r == 0)
+		r = field_get_snapshot(object, "gtids_archived", &record.gtids_archived, err);
 	if (r < 0)
 		return r;
 	if (record.end.summary.event_end < record.start_position)
@@ -323,52 +293,32 @@ void segment_sealed_record_release(struct segment_sealed_record *record)
 void segment_sealed_record_set_ranges(struct segment_sealed_record *record,
 				      const struct gtid_ranges *ranges, const struct hash *hash)
 {
-	size_t budget = RANGES_JSON_MAX - 2; /* [] */
-	json_t *array = json_array();
-
 	segment_sealed_record_release(record);
 	record->gtid_hash = *hash;
-	for (size_t i = 0; array && i < gtid_ranges_count(ranges); i++) {
-		const struct gtid_range *range = gtid_ranges_at(ranges, i);
-		char group[HEX_SIZE(GTID_GROUP_SIZE_MAX)], first[24], last[24];
-		size_t size;
-
-		hex_encode(range->group, range->group_size, group);
-		snprintf(first, sizeof(first), "%" PRIu64, range->first);
-		snprintf(last, sizeof(last), "%" PRIu64, range->last);
-		size = strlen(group) + strlen(first) + strlen(last) + sizeof("[\"\",\"\",\"\"]");
-		if (size > budget) {
-			json_decref(TAKE(array));
-			break;
-		}
-		budget -= size;
-		json_array_append_new(array, json_pack("[sss]", group, first, last));
-	}
-	if (array && gtid_ranges_overflowed(ranges))
-		json_decref(TAKE(array));
-	record->gtid_ranges = array;
-	record->gtid_ranges_known = array != NULL;
+	record->gtid_ranges = field_ranges_json(ranges, RANGES_JSON_MAX);
+	record->gtid_ranges_known = record->gtid_ranges != NULL;
 }
 
 int segment_sealed_record_ranges(const struct segment_sealed_record *record,
 				 struct gtid_ranges *ret_ranges, struct error *err)
 {
-	struct gtid_range range;
-	json_t *item;
-	size_t i;
-
 	if (!record->gtid_ranges_known)
 		return error_set(err, ERROR_NOT_FOUND,
 				 "the leaf holds only a hash of the segment's GTID ranges");
-	json_array_foreach(record->gtid_ranges, i, item)
-	{
-		int r = range_of_json(item, &range, err);
+	return field_get_ranges(record->gtid_ranges, ret_ranges, err);
+}
 
-		if (r < 0)
-			return r;
-		gtid_ranges_add(ret_ranges, &range);
-	}
-	return 0;
+void segment_sealed_record_set_archived(struct segment_sealed_record *record,
+					const struct gtid_snapshot *before)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *ranges = gtid_ranges_new(GTID_SNAPSHOT_SIZE_MAX);
+	struct error ignored;
+
+	record->gtids_archived.known = false;
+	if (gtid_snapshot_unite(before, ranges, &ignored) == 0 &&
+	    segment_sealed_record_ranges(record, ranges, &ignored) == 0)
+		gtid_snapshot_take(&record->gtids_archived, ranges);
 }
 
 /* --- covered, orphan ------------------------------------------------------------------------- */

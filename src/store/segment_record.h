@@ -7,6 +7,7 @@
 
 #include "crypto/aead.h"
 #include "store/record.h"
+#include "volume/gtid_snapshot.h"
 #include "volume/hashes.h"
 #include "volume/header.h"
 #include "volume/ranges.h"
@@ -22,7 +23,8 @@ int segment_path_check(const char *path, struct error *err) MUST_CHECK;
 struct segment_opened_record {
 	char path[SEGMENT_PATH_SIZE];
 	uint8_t header_bytes[SEGMENT_HEADER_SIZE];
-	struct segment_header header; /* their meaning; decode sets it, encode ignores it */
+	struct segment_header header;	   /* their meaning; decode sets it, encode ignores it */
+	struct gtid_snapshot gtids_before; /* of the source, when it was opened */
 };
 json_t *segment_opened_record_encode(const struct segment_opened_record *record);
 int segment_opened_record_decode(const json_t *object, struct segment_opened_record *ret,
@@ -44,6 +46,7 @@ struct segment_sealed_record {
 	struct hash gtid_hash;	/* of all frames' encoded ranges in the order of the frames */
 	bool gtid_ranges_known; /* else they were too many for a leaf */
 	json_t *gtid_ranges;	/* owned: [[group in hex, first, last], …], NULL if not known */
+	struct gtid_snapshot gtids_archived; /* of the source, with this segment */
 };
 json_t *segment_sealed_record_encode(const struct segment_sealed_record *record);
 int segment_sealed_record_decode(const json_t *object, struct segment_sealed_record *ret,
@@ -53,6 +56,11 @@ void segment_sealed_record_release(struct segment_sealed_record *record);
 /* Set both gtid fields; ranges that overflowed or whose JSON passes 32 KiB are left out. */
 void segment_sealed_record_set_ranges(struct segment_sealed_record *record,
 				      const struct gtid_ranges *ranges, const struct hash *hash);
+
+/* Set gtids_archived: @before, of the opened leaf, and the segment's own ranges, if both are known.
+ * After segment_sealed_record_set_ranges(). */
+void segment_sealed_record_set_archived(struct segment_sealed_record *record,
+					const struct gtid_snapshot *before);
 
 /* Fill @ret_ranges (of SEALED_RANGES_SIZE_MAX) from a record whose ranges are known. */
 int segment_sealed_record_ranges(const struct segment_sealed_record *record,

@@ -22,6 +22,7 @@ union any_record {
 	struct segment_sealed_record sealed;
 	struct covered_record covered;
 	struct orphan_record orphan;
+	struct generation_record generation;
 	struct request_record request;
 	struct approved_record approved;
 	struct exported_record exported;
@@ -135,6 +136,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return covered_record_decode(object, &record->covered, err);
 	case RECORD_ORPHAN:
 		return orphan_record_decode(object, &record->orphan, err);
+	case RECORD_GENERATION:
+		return generation_record_decode(object, &record->generation, err);
 	case RECORD_REQUEST:
 		return request_record_decode(object, &record->request, err);
 	case RECORD_APPROVED:
@@ -246,6 +249,23 @@ static int check_sealed(const struct state *state, const struct segment_sealed_r
 	return 0;
 }
 
+/* Gaps are counted on, so that the latest leaf knows them all. */
+static int check_generation(const struct state *state, const struct generation_record *generation,
+			    struct error *err)
+{
+	const struct generation_record *last = state_generation(state, generation->source);
+	uint64_t count = (last ? last->gap_count : 0) + generation->gap;
+
+	if (memcmp(&generation->generation, &generation->before, HASH_SIZE) == 0 ||
+	    (last && memcmp(&last->generation, &generation->generation, HASH_SIZE) == 0))
+		return error_set(err, ERROR_DEFECT, "the generation begins twice");
+	if (generation->gap_count != count)
+		return error_set(err, ERROR_DEFECT,
+				 "source '%s' has %" PRIu64 " gaps, the leaf says %" PRIu64,
+				 generation->source, count, generation->gap_count);
+	return 0;
+}
+
 static int check_request(const struct state *state, const char *id, struct error *err)
 {
 	if (!find_request(state, id))
@@ -284,6 +304,8 @@ static int check_relations(const struct state *state, enum record_type type,
 		return check_opened(state, &record->opened, err);
 	case RECORD_SEGMENT_SEALED:
 		return check_sealed(state, &record->sealed, err);
+	case RECORD_GENERATION:
+		return check_generation(state, &record->generation, err);
 	case RECORD_REQUEST:
 		if (find_request(state, record->request.id))
 			return error_set(err, ERROR_DEFECT, "there is a request '%s' already",
@@ -349,6 +371,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_COVERED:
 		return old->type == RECORD_COVERED &&
 		       strcmp(old->record->covered.source, new->record->covered.source) == 0;
+	case RECORD_GENERATION:
+		return old->type == RECORD_GENERATION &&
+		       strcmp(old->record->generation.source, new->record->generation.source) == 0;
 	case RECORD_SEGMENT_SEALED:
 		if (old->type == RECORD_SEGMENT_OPENED)
 			return memcmp(old->record->opened.header.segment_id,
@@ -406,6 +431,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_PERIOD:
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_COVERED:
+	case RECORD_GENERATION:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
 	case RECORD_TYPE_COUNT:
@@ -713,6 +739,17 @@ const struct covered_record *state_covered(const struct state *state, const char
 		if (ret_usec)
 			*ret_usec = entry->time_usec;
 		return &entry->record->covered;
+	}
+	return NULL;
+}
+
+const struct generation_record *state_generation(const struct state *state, const char *source)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = entry_at(state, RECORD_GENERATION, i)); i++) {
+		if (strcmp(entry->record->generation.source, source) == 0)
+			return &entry->record->generation;
 	}
 	return NULL;
 }

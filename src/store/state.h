@@ -3,8 +3,8 @@
  *
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, and the latest covered · requests without
- *   a result, and their approval
+ *   per source the sealed segment that is furthest on, the latest covered and the latest
+ *   generation · requests without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "store/generation_record.h"
 #include "store/period_record.h"
 #include "store/record.h"
 #include "store/request_record.h"
@@ -83,6 +84,9 @@ const struct covered_record *state_covered(const struct state *state, const char
 					   uint64_t *ret_usec /* its leaf's time */);
 
 /* Requests without a result, oldest first. */
+/* The latest that began beside an earlier one; NULL while the source has had one only. */
+const struct generation_record *state_generation(const struct state *state, const char *source);
+
 size_t state_request_count(const struct state *state);
 const struct request_record *state_request_at(const struct state *state, size_t position,
 					      bool *ret_approved);

@@ -26,6 +26,8 @@ HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE = (
 START, RESUME, NEXT, CONTINUE = range(4)
 UNAVAILABLE, NO_SPACE, NOT_FOUND = -5, -6, -8
 STATES = ("connecting", "streaming", "waiting", "refused")
+REASONS = ("", "failover", "reset", "diverged", "purged", "jumped")
+GTIDS = "<BHH2560s"  # a set of GTIDs: known, count, size, bytes
 BLOCK = 4096
 FIRST_POSITION = 4
 
@@ -34,7 +36,12 @@ class Segment:
     """One segment file and its key."""
 
     def __init__(self, path, request):
-        identity, generation, file_id, name, start = struct.unpack("<64s32s32s129sQ", request)
+        (identity, generation, file_id, name, start, gtids, reason, self.before, after_file,
+         self.after_position, self.gap, sentence) = struct.unpack(
+             "<64s32s32s129sQ2565sB32s129sQB512s", request)
+        self.gtids, self.reason = gtids, REASONS[reason]
+        self.after_file, self.sentence = (text.rstrip(b"\0").decode()
+                                          for text in (after_file, sentence))
         self.path, self.identity, self.generation, self.file_id = path, identity, generation, file_id
         self.file, self.start = name.rstrip(b"\0").decode(), start
         self.id, self.closed = secrets.token_bytes(16), False
@@ -194,7 +201,7 @@ class Keeper:
         if held and self.forgets:
             self._fail(NOT_FOUND, "the segment that is held is not open any more")
         elif held:
-            self._send(ATTACHED, struct.pack("<B406x", CONTINUE))
+            self._send(ATTACHED, struct.pack("<B2971x", CONTINUE))
         else:
             self._send(ATTACHED, self._place())
 
@@ -205,11 +212,35 @@ class Keeper:
             if not summary["event_count"]:
                 continue
             following = found["end"]["next_file"] if found["end"] else ""
-            return struct.pack("<B64s32s32s129s129sQQI", NEXT if following else RESUME,
+            return struct.pack("<B64s32s32s129s129sQQI2565s", NEXT if following else RESUME,
                                segment.identity, segment.generation, segment.file_id,
                                segment.file.encode(), following.encode(), summary["event_end"],
-                               summary["last_event_position"], summary["last_event_crc"])
-        return struct.pack("<B257x129s20x", START, self.begin.encode())
+                               summary["last_event_position"], summary["last_event_crc"],
+                               self._archived(segment, found))
+        return struct.pack("<B257x129s2585x", START, self.begin.encode())
+
+    @staticmethod
+    def _archived(segment, found):
+        """What was archived before the segment, and its own ranges: a set, as the real keeper's."""
+        known, count, size, encoded = struct.unpack(GTIDS, segment.gtids)
+        if not known:
+            return segment.gtids
+        ranges, offset = list(found["ranges"]), 0
+        for _ in range(count):
+            length = encoded[offset]
+            group = encoded[offset + 1:offset + 1 + length]
+            first, last = struct.unpack_from("<QQ", encoded, offset + 1 + length)
+            ranges.append((group, first, last))
+            offset += 1 + length + 16
+        united = []
+        for group, first, last in sorted(ranges):
+            if united and united[-1][0] == group and first <= united[-1][2] + 1:
+                united[-1] = (group, united[-1][1], max(last, united[-1][2]))
+            else:
+                united.append((group, first, last))
+        body = b"".join(bytes([len(group)]) + group + struct.pack("<QQ", first, last)
+                        for group, first, last in united)
+        return struct.pack(GTIDS, 1, len(united), len(body), body)
 
     def _open(self, body):
         if self.refusal:

@@ -20,6 +20,7 @@ RESIDENT_MAX = 64 * MEBIBYTE
 class PullTest(unittest.TestCase):
     """One scratch directory, authority and server for all tests of the class."""
 
+    server_class = MariaDB
     server_options = {}
 
     @classmethod
@@ -27,7 +28,7 @@ class PullTest(unittest.TestCase):
         cls.scratch = Scratch()
         cls.addClassCleanup(cls.scratch.close)
         cls.authority = Authority(cls.scratch.directory("pki"))
-        cls.server = MariaDB(cls.scratch, cls.authority, **cls.server_options)
+        cls.server = cls.server_class(cls.scratch, cls.authority, **cls.server_options)
         cls.server.start()
         cls.password = cls.server.create_archive_user("binvault")
 

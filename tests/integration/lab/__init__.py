@@ -12,6 +12,9 @@ and owns what it starts:
     tree       folders that tools/fetch_servers made, and running their programs
     token      a SoftHSM2 token
     loopfs     an XFS or ext4 file system in an image
+    workload   every event type that a server can write
+    binlog     what a binlog file holds
+    decrypt    the plain content of what a server has encrypted
     traffic    mixed traffic against a server, and bulk for the benchmark
     vault      Binvault itself: configuration, init, run, verbs
     processes  programs under test: logs, SIGKILL, waiting, memory

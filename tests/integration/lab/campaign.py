@@ -44,7 +44,7 @@ class Campaign:
     """`rounds` rounds, or as many as fit `seconds`. Raises at the first broken promise."""
 
     def __init__(self, scratch: Scratch, seed=1, rounds=None, seconds=None, stride=20, report=print,
-                 largest=MEBIBYTE):
+                 largest=MEBIBYTE, flavour=MariaDB):
         self.random = random.Random(seed)
         self.seed, self.rounds, self.seconds, self.stride = seed, rounds, seconds, stride
         self.report, self.scratch = report, scratch
@@ -52,7 +52,7 @@ class Campaign:
         self.files = self.bytes = self.frames = 0
         self._checked = set()
         authority = Authority(scratch.directory("pki"))
-        self.server = MariaDB(scratch, authority, binlog_size=16 * MEBIBYTE)
+        self.server = flavour(scratch, authority, binlog_size=16 * MEBIBYTE)
         self.server.start()
         self.server.create_archive_user()
         enforced, _ = available("xfs")

@@ -22,6 +22,17 @@ def available():
     return [flavour for flavour in ALL if not flavour.missing()]
 
 
+def labelled(label):
+    """The class for a label, as options of tools name it; RuntimeError with the reason if none."""
+    flavour = next((flavour for flavour in ALL if flavour.label == label), None)
+    if flavour is None:
+        raise RuntimeError(f"there is no server {label}: " +
+                           ", ".join(flavour.label for flavour in ALL))
+    if flavour.missing():
+        raise RuntimeError(f"{flavour.title}: {flavour.missing()}")
+    return flavour
+
+
 def needs(*flavours):
     """A decorator for test classes and methods that need all of these flavours."""
     def decorate(item):

@@ -21,7 +21,8 @@ class MariaDB(Server):
 
     flavour = "mariadb"
     title = "MariaDB 10.11"
-    engines = ("InnoDB", "Aria", "MyISAM")
+    label = "mariadb-10.11"
+    engines = copy_engines = ("InnoDB", "Aria", "MyISAM")
     binlog_base = "mariadb-bin"
     client_program, binlog_program = "mariadb", "mariadb-binlog"
     archive_grants = ("REPLICATION SLAVE", "BINLOG MONITOR")
@@ -121,6 +122,7 @@ class MariaDB118(MariaDB):
     """MariaDB 11.8, from a folder."""
 
     title = "MariaDB 11.8"
+    label = "mariadb-11.8"
     tree = Tree("mariadb-trixie")
 
     @classmethod
@@ -129,6 +131,11 @@ class MariaDB118(MariaDB):
 
     def program(self, name):
         return self.tree.command(name)
+
+    def client_command(self, *arguments):
+        # This version's client insists on TLS, on a socket too.
+        plain = [] if self.certificate else ["--skip-ssl"]
+        return super().client_command(*plain, *arguments)
 
     def install(self):
         """What mariadb-install-db does, which cannot find its programs in a folder."""

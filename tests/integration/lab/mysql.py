@@ -12,6 +12,7 @@ from .server import REPLICA_PASSWORD, REPLICA_USER, Server, root_option
 from .tree import Tree
 
 TEMPLATE = "data"
+ENCRYPTED_HEADER_SIZE = 512  # in front of an encrypted file, and counted by SHOW BINARY LOGS
 
 
 class MySQL(Server):
@@ -19,6 +20,7 @@ class MySQL(Server):
 
     flavour = "mysql"
     title = "MySQL 9.7"
+    label = "mysql-9.7"
     binlog_base = "mysql-bin"
     client_program, binlog_program = "mysql", "mysqlbinlog"
     archive_grants = ("REPLICATION SLAVE", "REPLICATION CLIENT")
@@ -94,6 +96,10 @@ class MySQL(Server):
         return ["--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so",
                 "--rpl-semi-sync-source-enabled=ON", "--rpl-semi-sync-replica-enabled=ON",
                 "--rpl-semi-sync-source-wait-point=AFTER_SYNC"]
+
+    def binlogs(self):
+        return [(name, int(size) - (ENCRYPTED_HEADER_SIZE if encrypted == "Yes" else 0))
+                for name, size, encrypted in self.sql("SHOW BINARY LOGS")]
 
     # -- replication -----------------------------------------------------------------------------
     def gtids(self):

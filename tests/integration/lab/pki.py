@@ -1,7 +1,8 @@
 """Certificates for the lab, made with the openssl command: EC P-256 throughout.
 
 Owns: files below its directory; nothing else. All of them are readable by everybody, keys too:
-they protect nothing outside the lab and are read by programs that run as other users.
+they protect nothing outside the lab and are read by programs that run as other users. But a client's
+key is not: the puller refuses one that is. Whoever runs it as another user gives it to that one.
 
 An Authority makes what a working connection needs (`authority`, `server`, `client`) at once and
 the wrong ones on demand: another authority's, a wrong host name, an expired one.
@@ -55,6 +56,8 @@ class Authority:
                 "-out", certificate)
         request.unlink()
         extensions.unlink()
+        if purpose == "clientAuth":
+            key.chmod(0o600)
         return Certificate(self.certificate, certificate, key)
 
     def wrong_host_server(self):

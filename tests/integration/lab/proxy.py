@@ -14,10 +14,11 @@ REMEMBERED = 1 << 16  # bytes of each connection
 
 
 class Proxy:
-    """Stands where `server` stands: `host` and `port` are what a client connects to."""
+    """Stands where `server` stands: `host` and `port` are what a client connects to. The server
+    sees it come from `address`."""
 
-    def __init__(self, scratch, server):
-        self._server = server
+    def __init__(self, scratch, server, address=HOST):
+        self._server, self._from = server, address
         self._listener = socket.create_server((HOST, 0))
         self.host, self.port = self._listener.getsockname()
         self._open = threading.Event()  # bytes pass
@@ -54,14 +55,16 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            connection = _Connection(client, (self._server.host, self._server.port), self._open)
+            connection = _Connection(client, (self._server.host, self._server.port), self._from,
+                                     self._open)
             self._connections.append(connection)
             threading.Thread(target=connection.run, daemon=True).start()
 
 
 class _Connection:
-    def __init__(self, client, address, is_open):
-        self._client, self._address, self._is_open = client, address, is_open
+    def __init__(self, client, address, source, is_open):
+        self._client, self._address, self._from = client, address, source
+        self._is_open = is_open
         self._upstream = None
         self._dead = False
         self.sent = bytearray()
@@ -81,7 +84,8 @@ class _Connection:
             if self._dead:
                 return
             try:
-                self._upstream = socket.create_connection(self._address)
+                self._upstream = socket.create_connection(self._address,
+                                                          source_address=(self._from, 0))
             except OSError:
                 return  # the server is away: so is its connection
             with self._upstream:

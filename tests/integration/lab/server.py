@@ -55,6 +55,8 @@ class Server:
     flavour = ""                       # mariadb or mysql, as the archive calls it
     title = ""                         # as people call it, with the version
     engines = ("InnoDB", "MyISAM")
+    copy_engines = ("InnoDB",)         # that CREATE TABLE … SELECT may make
+    label = ""                         # of flavour and version, in options and file names
     binlog_base = ""
     binlog_program = ""
     archive_grants = ()
@@ -200,7 +202,10 @@ class Server:
 
     # -- binlogs ---------------------------------------------------------------------------------
     def binlogs(self):
-        """[(name, size)] as the server lists them; the last one is being written."""
+        """[(name, size)] of all; the last one is being written.
+
+        The size is that of the plain file: where the next event begins, and what an archive has.
+        """
         return [(row[0], int(row[1])) for row in self.sql("SHOW BINARY LOGS")]
 
     def closed_binlogs(self):
@@ -341,13 +346,13 @@ def _unescape(field):
     return text
 
 
-def replay(server, files):
+def replay(server, files, *options):
     """Feed binlog files into `server` as a restore does: mariadb-binlog FILE… | mariadb.
 
     MariaDB must not be strict about GTIDs: a CREATE … SELECT is one GTID in row format but two
     when a client replays it, so that the next GTID of the file is already taken.
     """
-    source = subprocess.Popen(server.binlog_tool(f"--local-load={server.data}", *files),
+    source = subprocess.Popen(server.binlog_tool(f"--local-load={server.data}", *options, *files),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
     target = subprocess.run(server.client_command("--binary-mode"), stdin=source.stdout,

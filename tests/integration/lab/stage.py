@@ -21,17 +21,18 @@ SOURCE = "orders"
 class Stage:
     """`kind` None: the archive is a plain directory; else a file system of that kind in an image.
 
-    The vault is initialised and not started. `proxy(server)` may put something else in the
-    server's place for the vault; `server_options` go to the server, `options` into [archive].
+    The vault is initialised and not started. `flavour` is the server's class. `proxy(server)` may
+    put something else in the server's place for the vault; `server_options` go to the server,
+    `options` into [archive].
     """
 
     def __init__(self, worm="advisory", kind=None, size=None, init=True, start=True, proxy=None,
-                 server_options=None, **options):
+                 server_options=None, flavour=MariaDB, **options):
         self.scratch = Scratch()
         try:
             self.authority = Authority(self.scratch.directory("pki"))
             self.token = Token(self.scratch.directory("token"))
-            self.server = MariaDB(self.scratch, self.authority, **(server_options or {}))
+            self.server = flavour(self.scratch, self.authority, **(server_options or {}))
             if start:
                 self.server.start()
                 self.server.create_archive_user()

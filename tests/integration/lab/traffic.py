@@ -1,7 +1,7 @@
 """Mixed traffic against a server, and bulk for the benchmark.
 
 What it does, in random order from one seed: transactions from one row to `largest` bytes, BLOBs,
-LOAD DATA LOCAL INFILE, tables of InnoDB, Aria and MyISAM, CREATE / ALTER / DROP / TRUNCATE,
+LOAD DATA LOCAL INFILE, tables of every engine of the server (InnoDB, MyISAM, Aria), CREATE / ALTER / DROP / TRUNCATE,
 CREATE … SELECT, savepoints, rollbacks, XA, Unicode, updates and deletes, and rotations of the
 binlog. The first operation of the first client has exactly the largest size, so that each run
 contains it.
@@ -53,7 +53,7 @@ class Traffic:
         # An XA name left prepared by a crash must not come again in the next run of the same seed.
         self.run_name = secrets.token_hex(4)
         self.reconnects = 0
-        self._server, self._seconds, self._directory = server, seconds, directory
+        self.server, self._seconds, self._directory = server, seconds, directory
         self._shares = _shares(operations, clients)
         self._stop = threading.Event()
         self._failures, self._lock = [], threading.Lock()
@@ -62,7 +62,7 @@ class Traffic:
 
     def start(self):
         """Make the tables and start the clients; returns at once after that."""
-        prepare(self._server, self.database, self.seed)
+        prepare(self.server, self.database, self.seed)
         end = time.monotonic() + self._seconds if self._seconds else math.inf
         for number, share in enumerate(self._shares):
             client = _Client(self, number, share, end)
@@ -135,7 +135,7 @@ class Traffic:
     def connect(self):
         """A new client process of the server."""
         return subprocess.Popen(
-            self._server.client_command("--unbuffered", "--skip-column-names", "--binary-mode"),
+            self.server.client_command("--unbuffered", "--skip-column-names", "--binary-mode"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def pause(self, seconds):
@@ -159,10 +159,13 @@ class _Client:
         self.number = number
         self._traffic, self._share, self._end = traffic, share, end
         self._random = random.Random(traffic.seed * 1009 + number)
-        self._engines = ["InnoDB"] if traffic.survive else ["InnoDB", "InnoDB", "Aria", "MyISAM"]
+        self._engines = ["InnoDB"] if traffic.survive else ["InnoDB", *traffic.server.engines]
+        self._copy_engines = [engine for engine in self._engines
+                              if engine in traffic.server.copy_engines]
         self._table = f"t{number}"  # of any engine
         self._steady = f"s{number}"  # InnoDB, and never touched by DDL
         self._xa_count = 0
+        self._extra = set()  # the columns that ALTER TABLE has added to the table
         self._process = None
         self._sequence = 0
         self._file = tempfile.NamedTemporaryFile(prefix="load-", dir=traffic.directory())
@@ -226,6 +229,7 @@ class _Client:
     # -- scripts ---------------------------------------------------------------------------------
     def _create_table(self):
         engine = self._random.choice(self._engines)
+        self._extra.clear()
         return (f"DROP TABLE IF EXISTS {self._table};"
                 f"CREATE TABLE {self._table} ({COLUMNS}) ENGINE={engine} "
                 f"COMMENT='{self._random.choice(['Ü', 'plain', '記録'])}';" + self._insert(5))
@@ -298,15 +302,24 @@ class _Client:
     def _alter(self):
         column = f"extra{self._random.randint(0, 3)}"
         table = self._table
+        if self._random.random() < 1 / 3:
+            return self._alter_column(table, column)
         return self._random.choice([
-            f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column}; "
-            f"ALTER TABLE {table} ADD COLUMN {column} INT DEFAULT {self._random.randint(0, 9)};",
             f"ALTER TABLE {table} ENGINE={self._random.choice(self._engines)};",
             f"ALTER TABLE {table} COMMENT='größer {self._random.randint(0, 99)}';"])
 
+    def _alter_column(self, table, column):
+        """MySQL has no DROP COLUMN IF EXISTS, and a crash may have undone what was added."""
+        if self._traffic.survive:
+            return f"ALTER TABLE {table} COMMENT='{column}';"
+        drop = f"ALTER TABLE {table} DROP COLUMN {column}; " if column in self._extra else ""
+        self._extra.add(column)
+        return (f"{drop}ALTER TABLE {table} ADD COLUMN {column} INT "
+                f"DEFAULT {self._random.randint(0, 9)};")
+
     def _create_select(self):
         copy = f"{self._table}_copy{self._random.randint(0, 2)}"
-        engine = self._random.choice(self._engines)
+        engine = self._random.choice(self._copy_engines)
         return (f"DROP TABLE IF EXISTS {copy}; CREATE TABLE {copy} ENGINE={engine} "
                 f"SELECT id, name, amount, LEFT(data, 100) AS data FROM {self._table} "
                 "ORDER BY id LIMIT 200;")
@@ -436,9 +449,12 @@ def bulk(server, total_size, seed=1, database="bulk", transaction_size=8 * MEBIB
     The tables are emptied as they grow, so that the disk holds little but the binlogs.
     """
     prepare(server, database, seed)
+    # The quickest that may take part in a transaction: MySQL with GTIDs allows only InnoDB there.
+    engine = server.copy_engines[-1]
     server.sql(f"USE {database}; DROP TABLE IF EXISTS paper, ballast;"
-               "CREATE TABLE paper (id INT, account CHAR(20), text VARCHAR(2000)) ENGINE=MyISAM;"
-               "CREATE TABLE ballast (id INT, data MEDIUMBLOB) ENGINE=MyISAM;")
+               "CREATE TABLE paper (id INT, account CHAR(20), text VARCHAR(2000)) "
+               f"ENGINE={engine};"
+               f"CREATE TABLE ballast (id INT, data MEDIUMBLOB) ENGINE={engine};")
     begin = server.binlog_size()
     text_rows = transaction_size // 2 // 1060
     noise_rows = max(1, transaction_size // 2 // NOISE_SIZE)
@@ -478,6 +494,8 @@ def _shares(operations, clients):
 
 class _Socket:
     """The least that Traffic and bulk need of a server, for the command line."""
+
+    engines, copy_engines = ("InnoDB", "MyISAM"), ("InnoDB",)
 
     def __init__(self, path, program):
         self._path, self._program = path, program

@@ -38,7 +38,8 @@ class VerbError(RuntimeError):
 
 
 class Vault:
-    """One archive on `volume` (an existing, empty directory) for `sources` (name: server).
+    """One archive on `volume` (an existing, empty directory) for `sources` (name: server, or a list
+    of servers of one history).
 
     `options` are further keys of [archive], `defaults` of [defaults]; a change of `worm` or
     `defaults` counts from the next write_configuration() and start.
@@ -82,7 +83,9 @@ class Vault:
                  *(f"{key} = {value}\n" for key, value in self.defaults.items())]
         for number, (name, server) in enumerate(self.sources.items()):
             server_id = self._server_ids.get(name, 990017 + number)
-            lines.append(f"\n[source {name}]\nservers = {server.host}:{server.port}\n"
+            group = server if isinstance(server, (list, tuple)) else [server]
+            servers = ", ".join(f"{member.host}:{member.port}" for member in group)
+            lines.append(f"\n[source {name}]\nservers = {servers}\n"
                          f"server-id = {server_id}\n")
         self.configuration.write_text("".join(lines))
 

@@ -1,4 +1,4 @@
-/* Files that a MariaDB 10.11.19 server wrote, and event bytes made by hand. */
+/* Files and events that servers wrote, and event bytes made by hand. */
 #pragma once
 
 #include <stdio.h>
@@ -10,6 +10,10 @@
 #define GOLDEN_IN_USE	   "tests/golden/mariadb-10.11-in-use.binlog"
 #define GOLDEN_STOPPED	   "tests/golden/mariadb-10.11-stopped.binlog"
 #define GOLDEN_NO_CHECKSUM "tests/golden/mariadb-10.11-no-checksum.binlog"
+
+#define GOLDEN_MYSQL	       "tests/golden/mysql-9.7.binlog"
+#define GOLDEN_MYSQL_ANONYMOUS "tests/golden/mysql-9.7-anonymous.binlog"
+#define GOLDEN_MARIADB_11      "tests/golden/mariadb-11.8.binlog"
 
 #define GOLDEN_FORMAT_SIZE 252 /* the FORMAT_DESCRIPTION event of each */
 
@@ -28,6 +32,21 @@ static inline void golden_load(struct golden *golden, const char *path)
 	fclose(file);
 	assert_true(golden->size > BINLOG_MAGIC_SIZE);
 	assert_memory_equal(golden->bytes, BINLOG_MAGIC, BINLOG_MAGIC_SIZE);
+}
+
+/* Bytes written down as hexadecimal digits, to @bytes; returns their number. */
+static inline size_t golden_hex(const char *digits, uint8_t *bytes, size_t size_max)
+{
+	size_t size = strlen(digits) / 2;
+
+	assert_true(size <= size_max);
+	for (size_t i = 0; i < size; i++) {
+		unsigned int byte;
+
+		assert_int_equal(sscanf(digits + 2 * i, "%2x", &byte), 1);
+		bytes[i] = (uint8_t)byte;
+	}
+	return size;
 }
 
 static inline void put_le(uint8_t *bytes, uint64_t value, size_t size)

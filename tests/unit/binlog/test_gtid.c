@@ -1,6 +1,6 @@
 #include "unit/cmocka_prelude.h"
 
-#include "binlog/gtid.h"
+#include "binlog/gtid_text.h"
 #include "unit/binlog/golden.h"
 
 static struct error err;
@@ -32,17 +32,6 @@ static void a_real_gtid_is_decoded(void **state)
 	header.length = 31;
 	assert_fails(gtid_event_decode(&header, event, 42, &gtid, &err), &err, ERROR_DEFECT,
 		     "MARIADB_GTID of 31 bytes is too short");
-}
-
-static void the_largest_numbers_have_a_text(void **state)
-{
-	struct gtid gtid = {.sequence = UINT64_MAX};
-	char text[GTID_TEXT_SIZE];
-
-	(void)state;
-	gtid_group_mariadb(&gtid.group, UINT32_MAX, UINT32_MAX);
-	assert_ok(gtid_format(&gtid, text, &err), &err);
-	assert_string_equal(text, "4294967295-4294967295-18446744073709551615");
 }
 
 static void a_mysql_gtid_is_decoded(void **state)
@@ -79,19 +68,140 @@ static void a_mysql_gtid_is_decoded(void **state)
 		     "of type 16 (XID) carries no GTID");
 }
 
-static void a_group_of_another_form_has_no_text(void **state)
+/* Events of the golden file; mysqlbinlog prints these GTIDs for them. */
+static void the_tagged_gtids_of_a_server_are_decoded(void **state)
 {
-	struct gtid gtid = {.group = {.bytes = {'M'}, .size = 8}};
+	static const struct {
+		size_t offset;
+		const char *text;
+	} examples[] = {
+		{9640, "98b21662-e9b3-11f1-8420-02fc00000001:payments:1"},
+		{9938, "98b21662-e9b3-11f1-8420-02fc00000001:payments:2"},
+		{10586, "98b21662-e9b3-11f1-8420-02fc00000001:stock:1"},
+		{11186, "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee:nightly:3"},
+	};
+	static struct golden golden;
+
+	(void)state;
+	golden_load(&golden, GOLDEN_MYSQL);
+	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+		const uint8_t *event = golden.bytes + examples[i].offset;
+		size_t size = golden.size - examples[i].offset;
+		struct event_header header;
+		struct gtid_event gtid;
+		char text[GTID_TEXT_SIZE];
+
+		assert_ok(event_header_decode(event, size, &header, &err), &err);
+		assert_int_equal(header.type, EVENT_GTID_TAGGED);
+		assert_ok(gtid_event_decode(&header, event, size, &gtid, &err), &err);
+		assert_true(gtid.is_known);
+		assert_int_equal(gtid.flags, 0);
+		assert_int_equal(gtid.gtid.group.bytes[0], 'Y');
+		assert_ok(gtid_format(&gtid.gtid, text, &err), &err);
+		assert_string_equal(text, examples[i].text);
+	}
+}
+
+/* A tagged event of @body, an array that begins with the version, and of @given bytes. */
+static int decode_tagged(const uint8_t *body, size_t body_size, size_t given,
+			 struct gtid_event *ret_gtid)
+{
+	uint8_t event[256];
+	struct event_header header;
+	size_t size = put_header(event, EVENT_GTID_TAGGED, 0, body_size);
+
+	memcpy(event + EVENT_HEADER_SIZE, body, body_size);
+	assert_ok(event_header_decode(event, size, &header, &err), &err);
+	return gtid_event_decode(&header, event, given ? given : size, ret_gtid, &err);
+}
+
+#define UUID_VARIABLE 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2
+
+static void a_tagged_gtid_may_leave_out_and_add_fields(void **state)
+{
+	static const uint8_t all[] = {2, 56, 0, 0, 2, 2, UUID_VARIABLE, 4, 4, 6, 4, 'a', 'b'};
+	static const uint8_t less[] = {2, 44, 0, 2, UUID_VARIABLE, 4, 8};
+	static const uint8_t more[] = {2, 60,  24, 2,	UUID_VARIABLE, 4,   4,	6,
+				       2, 'a', 48, 'w', 'h',	       'a', 't'};
+	struct gtid_event gtid;
 	char text[GTID_TEXT_SIZE];
 
 	(void)state;
-	assert_fails(gtid_format(&gtid, text, &err), &err, ERROR_DEFECT,
-		     "GTID group of 8 bytes is of no known form");
-	gtid.group.bytes[0] = 'Y';
-	gtid.group.size = 9;
-	assert_fails(gtid_format(&gtid, text, &err), &err, ERROR_DEFECT, "of no known form");
-	gtid.group.size = 0;
-	assert_fails(gtid_format(&gtid, text, &err), &err, ERROR_DEFECT, "of no known form");
+	assert_ok(decode_tagged(all, sizeof(all), 0, &gtid), &err);
+	assert_ok(gtid_format(&gtid.gtid, text, &err), &err);
+	assert_string_equal(text, "01010101-0101-0101-0101-010101010101:ab:1");
+	assert_ok(decode_tagged(less, sizeof(less), 0, &gtid), &err);
+	assert_ok(gtid_format(&gtid.gtid, text, &err), &err);
+	assert_string_equal(text, "01010101-0101-0101-0101-010101010101:2");
+	assert_ok(decode_tagged(more, sizeof(more), 0, &gtid), &err);
+	assert_ok(gtid_format(&gtid.gtid, text, &err), &err);
+	assert_string_equal(text, "01010101-0101-0101-0101-010101010101:a:1");
+}
+
+static void a_tagged_gtid_that_no_server_writes_is_refused(void **state)
+{
+	uint8_t body[] = {2, 56, 0, 0, 2, 2, UUID_VARIABLE, 4, 4, 6, 4, 'a', 'b', 0, 0, 0, 0};
+	size_t size = sizeof(body) - 4;
+	struct gtid_event gtid;
+
+	(void)state;
+#define REFUSED(offset, value, sentence)                                                           \
+	do {                                                                                       \
+		uint8_t kept = body[offset];                                                       \
+                                                                                                   \
+		body[offset] = (value);                                                            \
+		assert_fails(decode_tagged(body, size, 0, &gtid), &err, ERROR_DEFECT, sentence);   \
+		body[offset] = kept;                                                               \
+	} while (0)
+	assert_ok(decode_tagged(body, size, 0, &gtid), &err);
+	assert_ok(decode_tagged(body, size + 4, 0, &gtid), &err); /* with a CRC */
+	assert_fails(decode_tagged(body, size + 3, 0, &gtid), &err, ERROR_DEFECT,
+		     "with a body of 31 bytes gives it a size of 28");
+	REFUSED(0, 4, "of the serialization version 2, which this version does not know");
+	REFUSED(1, 4, "with a body of 28 bytes gives it a size of 2");
+	REFUSED(1, 0xfe, "with a body of 28 bytes gives it a size of 127");
+	REFUSED(2, 26, "has a field 12 that must be understood, and is not");
+	REFUSED(3, 4, "lacks a field, or has one that is cut off"); /* the number before the UUID */
+	REFUSED(5, 4, "lacks a field, or has one that is cut off");
+	REFUSED(6, 0xff, "lacks a field, or has one that is cut off"); /* a byte above 255 */
+	REFUSED(23, 0, "GTID with the number 0");
+	REFUSED(23, 2, "GTID with the number 18446744073709551615");
+	REFUSED(25, 6, "lacks a field, or has one that is cut off"); /* 3 of 2 characters */
+	REFUSED(26, 'A', "GTID tag of 2 bytes is not [a-z_][a-z0-9_]{0,31}");
+	REFUSED(26, '1', "GTID tag of 2 bytes");
+	REFUSED(27, ':', "GTID tag of 2 bytes");
+	for (size_t given = EVENT_HEADER_SIZE; given < EVENT_HEADER_SIZE + size; given++)
+		assert_fails(decode_tagged(body, size, given, &gtid), &err, ERROR_DEFECT,
+			     "GTID_TAGGED of 47 bytes is too short");
+}
+
+static void a_group_says_what_it_means(void **state)
+{
+	static const uint8_t uuid[GTID_UUID_SIZE] = {1, 2, 3};
+	static const uint8_t tag[] = "a_1";
+	struct gtid_group_parts parts;
+	struct gtid_group group;
+
+	(void)state;
+	gtid_group_mariadb(&group, 7, 11);
+	assert_ok(gtid_group_read(&group, &parts, &err), &err);
+	assert_int_equal(parts.flavour, FLAVOUR_MARIADB);
+	assert_int_equal(parts.domain, 7);
+	assert_int_equal(parts.server_id, 11);
+	assert_ok(gtid_group_tagged(&group, uuid, tag, 3, &err), &err);
+	assert_int_equal(group.size, 20);
+	assert_ok(gtid_group_read(&group, &parts, &err), &err);
+	assert_int_equal(parts.flavour, FLAVOUR_MYSQL);
+	assert_memory_equal(parts.uuid, uuid, sizeof(uuid));
+	assert_string_equal(parts.tag, "a_1");
+	gtid_group_mysql(&group, uuid);
+	assert_ok(gtid_group_read(&group, &parts, &err), &err);
+	assert_string_equal(parts.tag, "");
+	assert_fails(gtid_group_tagged(&group, uuid, tag, 33, &err), &err, ERROR_DEFECT,
+		     "GTID tag of 33 bytes is not");
+	group.bytes[0] = 'Z';
+	assert_fails(gtid_group_read(&group, &parts, &err), &err, ERROR_DEFECT,
+		     "GTID group of 17 bytes is of no known form");
 }
 
 static void groups_are_equal_if_their_bytes_are(void **state)
@@ -159,9 +269,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_real_gtid_is_decoded),
-		cmocka_unit_test(the_largest_numbers_have_a_text),
 		cmocka_unit_test(a_mysql_gtid_is_decoded),
-		cmocka_unit_test(a_group_of_another_form_has_no_text),
+		cmocka_unit_test(the_tagged_gtids_of_a_server_are_decoded),
+		cmocka_unit_test(a_tagged_gtid_may_leave_out_and_add_fields),
+		cmocka_unit_test(a_tagged_gtid_that_no_server_writes_is_refused),
+		cmocka_unit_test(a_group_says_what_it_means),
 		cmocka_unit_test(groups_are_equal_if_their_bytes_are),
 		cmocka_unit_test(an_empty_and_a_full_list_of_real_files_are_read),
 		cmocka_unit_test(a_list_longer_than_its_event_is_refused),

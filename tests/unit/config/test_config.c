@@ -185,6 +185,13 @@ static const struct {
 	{BASE DEFAULTS "heartbeat = x\n", "f:13: 'heartbeat': 'x' is not a duration"},
 	{BASE DEFAULTS SOURCE "credential = hunter2\n", "f:16: 'credential': a password "
 							"does not belong"},
+	{BASE DEFAULTS SOURCE "credential = command:fetch\n",
+	 "f:16: 'credential': 'fetch' is not an absolute path"},
+	{BASE DEFAULTS SOURCE "tls-key = systemd:a/b\n", "f:16: 'tls-key': "},
+	{BASE DEFAULTS SOURCE "tls-certificate = pem\n",
+	 "f:16: 'tls-certificate': 'pem' is not an absolute path"},
+	{BASE DEFAULTS SOURCE "retry-refused-login-after = 366d\n",
+	 "f:16: 'retry-refused-login-after': '366d' is out of range: 0s to 365d"},
 	{BASE DEFAULTS SOURCE "credential = none\n", "f:16: 'credential = none' needs"},
 	{BASE DEFAULTS SOURCE "tls-key = /k\n", "f:16: 'tls-certificate' and 'tls-key' are "
 						"given together"},
@@ -329,7 +336,7 @@ static void the_table_explains_every_key(void **state)
 		assert_true(option->section[0] && option->key[0] && option->kind[0]);
 		assert_true(option->help[0]);
 	}
-	assert_int_equal(count, 33);
+	assert_int_equal(count, 35);
 }
 
 int main(void)

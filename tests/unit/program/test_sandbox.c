@@ -1,14 +1,17 @@
 /* Each role does in a child process what it must be able to do, and what must end it by SIGSYS. */
 #include "unit/cmocka_prelude.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -217,6 +220,51 @@ static void dropped_privileges_are_gone(void **state)
 	}
 }
 
+/* In the child: 0 if a credential command can do what it must and no more. */
+static int check_confined(void)
+{
+	struct error err = {0};
+	pid_t pid;
+	int status;
+
+	if (sandbox_confine_command(&err) < 0)
+		return 1;
+	if (unshare(CLONE_NEWUSER) == 0 || errno != EPERM)
+		return 2;
+	if (syscall(SYS_ptrace, 0, 0, 0, 0) == 0 || errno != EPERM)
+		return 3;
+	if (syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EPERM)
+		return 4;
+	if (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) >= 0 ||
+	    errno != EPERM)
+		return 5;
+	if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0)
+		return 6;
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		return 7;
+	return 0;
+}
+
+static void a_credential_command_may_be_any_program_but_not_reach_others(void **state)
+{
+	const struct sandbox_options options = {.role = SANDBOX_PULL};
+	struct error err = {0};
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0)
+		_exit(sandbox_drop_privileges(&options, &err) < 0 ? 99 : check_confined());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(WIFEXITED(status));
+}
+
 static void a_user_that_cannot_be_is_refused(void **state)
 {
 	const struct sandbox_options options = {.role = SANDBOX_HSM, .user = "no-such-user"};
@@ -239,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_role_can_do_its_work_and_nothing_else),
 		cmocka_unit_test(dropped_privileges_are_gone),
+		cmocka_unit_test(a_credential_command_may_be_any_program_but_not_reach_others),
 		cmocka_unit_test(a_user_that_cannot_be_is_refused),
 	};
 

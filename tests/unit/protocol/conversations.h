@@ -51,6 +51,20 @@ union native {
 	struct export_manifest manifest;
 };
 
+static inline struct gtid_snapshot some_gtids(void)
+{
+	struct gtid_ranges *ranges = gtid_ranges_new(GTID_SNAPSHOT_SIZE_MAX);
+	struct gtid_range range = {.group_size = 3, .group = "abc", .first = 1, .last = 77};
+	struct gtid_snapshot snapshot;
+
+	gtid_ranges_add(ranges, &range);
+	range.group[0] = 'b';
+	gtid_ranges_add(ranges, &range);
+	gtid_snapshot_take(&snapshot, ranges);
+	gtid_ranges_free(ranges);
+	return snapshot;
+}
+
 #define TEXT(field, text) memcpy((field), (text), sizeof(text))
 
 /* Every byte differs from its neighbour and none is zero. */
@@ -126,11 +140,19 @@ TEXT(m->next_file, "mariadb-bin.000413");
 COUNT_UP(m->good_end, 4);
 COUNT_UP(m->last_event_position, 5);
 COUNT_UP(m->last_event_crc, 6);
+m->gtids = some_gtids();
 END FILL(open_segment, open_segment) COUNT_UP(m->identity, 1);
 COUNT_UP(m->generation, 2);
 COUNT_UP(m->file_id, 3);
 TEXT(m->binlog_file, "mariadb-bin.000412");
 COUNT_UP(m->start_position, 4);
+m->gtids = some_gtids();
+m->begin.reason = GENERATION_FAILOVER;
+COUNT_UP(m->begin.before, 5);
+TEXT(m->begin.after_file, "binlog.000007");
+COUNT_UP(m->begin.after_position, 6);
+m->begin.gap = true;
+TEXT(m->begin.sentence, "another server goes on");
 END FILL(segment_opened, segment_opened) COUNT_UP(m->header, 1);
 COUNT_UP(m->key, 2);
 END FILL(progress, progress) COUNT_UP(m->segment_id, 1);
@@ -204,6 +226,8 @@ COUNT_UP(m->start_position, 5);
 COUNT_UP(m->good_end, 6);
 COUNT_UP(m->leaf_index, 7);
 m->last_of_file = 1;
+m->limited = 1;
+TEXT(m->name, "2.mariadb-bin.000412");
 END FILL(export_progress, export_progress) COUNT_UP(m->byte_count, 1);
 COUNT_UP(m->file_count, 2);
 END FILL(export_segment_done, export_segment_done) COUNT_UP(m->good_end, 1);
@@ -240,10 +264,13 @@ static const struct conversation conversations[] = {
 	{ROW(attached, attached, MESSAGE_ATTACHED, 0),
 	 {F(attached, kind), F(attached, identity), F(attached, generation), F(attached, file_id),
 	  F(attached, binlog_file), F(attached, next_file), F(attached, good_end),
-	  F(attached, last_event_position), F(attached, last_event_crc)}},
+	  F(attached, last_event_position), F(attached, last_event_crc), F(attached, gtids)}},
 	{ROW(open_segment, open_segment, MESSAGE_OPEN_SEGMENT, 0),
 	 {F(open_segment, identity), F(open_segment, generation), F(open_segment, file_id),
-	  F(open_segment, binlog_file), F(open_segment, start_position)}},
+	  F(open_segment, binlog_file), F(open_segment, start_position), F(open_segment, gtids),
+	  F(open_segment, begin.reason), F(open_segment, begin.before),
+	  F(open_segment, begin.after_file), F(open_segment, begin.after_position),
+	  F(open_segment, begin.gap), F(open_segment, begin.sentence)}},
 	{ROW(segment_opened, segment_opened, MESSAGE_SEGMENT_OPENED, 1),
 	 {F(segment_opened, header), F(segment_opened, key)}},
 	{ROW(progress, progress, MESSAGE_PROGRESS, 0),
@@ -287,7 +314,8 @@ static const struct conversation conversations[] = {
 	 {F(export_segment, header), F(export_segment, key), F(export_segment, file_hash),
 	  F(export_segment, file_size), F(export_segment, start_position),
 	  F(export_segment, good_end), F(export_segment, leaf_index),
-	  F(export_segment, last_of_file)}},
+	  F(export_segment, last_of_file), F(export_segment, limited),
+	  F(export_segment, name)}},
 	{ROW(export_progress, export_progress, MESSAGE_EXPORT_PROGRESS, 0),
 	 {F(export_progress, byte_count), F(export_progress, file_count)}},
 	{ROW(export_segment_done, export_segment_done, MESSAGE_EXPORT_SEGMENT_DONE, 0),

@@ -329,13 +329,13 @@ static void another_last_event_is_refused(void **state)
 	receiver_start(fixture->receiver, &other, "", true);
 	assert_fails(
 		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		&fixture->err, ERROR_REFUSED, "whose CRC differs from the archived one's");
+		&fixture->err, ERROR_DIVERGED, "whose CRC differs from the archived one's");
 	other = place;
 	other.position++;
 	receiver_start(fixture->receiver, &other, "", true);
 	assert_fails(
 		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		&fixture->err, ERROR_REFUSED, "whose length differs from the archived one's");
+		&fixture->err, ERROR_DIVERGED, "whose length differs from the archived one's");
 	assert_int_equal(fixture->taken.event_count, 0);
 }
 
@@ -350,7 +350,7 @@ static void a_server_whose_file_ended_before_the_last_event_is_refused(void **st
 	receiver_start(fixture->receiver, &place, "", true);
 	assert_fails(
 		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		&fixture->err, ERROR_REFUSED, "ends before 256, where an archived event");
+		&fixture->err, ERROR_DIVERGED, "ends before 256, where an archived event");
 }
 
 static void a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there(void **state)
@@ -364,7 +364,7 @@ static void a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there(vo
 	receiver_start(fixture->receiver, &place, "", true);
 	assert_fails(
 		offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
-		&fixture->err, ERROR_REFUSED, "ends before 256, where an archived event");
+		&fixture->err, ERROR_DIVERGED, "ends before 256, where an archived event");
 }
 
 static void a_heartbeat_is_no_beginning_of_a_file(void **state)

@@ -35,6 +35,18 @@ static void refusals_are_tried_slowly_from_the_first(void **state)
 	assert_true(delay > 53 * USEC_PER_SEC && delay <= 60 * USEC_PER_SEC);
 }
 
+static void a_conflict_is_tried_once_an_hour_at_most(void **state)
+{
+	struct retry retry = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < 20; i++) {
+		uint64_t delay = retry_after_conflict(&retry, i * 12345678901u);
+
+		assert_true(delay >= 3600 * USEC_PER_SEC && delay < 3960 * USEC_PER_SEC);
+	}
+}
+
 static void success_begins_anew(void **state)
 {
 	struct retry retry = {0};
@@ -52,6 +64,7 @@ int main(void)
 		cmocka_unit_test(
 			failures_wait_up_to_a_minute_and_never_less_than_a_tenth_of_a_second),
 		cmocka_unit_test(refusals_are_tried_slowly_from_the_first),
+		cmocka_unit_test(a_conflict_is_tried_once_an_hour_at_most),
 		cmocka_unit_test(success_begins_anew),
 	};
 

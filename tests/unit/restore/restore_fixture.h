@@ -155,6 +155,8 @@ static inline struct sealed sealed_new(const struct binlog *binlog,
 	sealed.leaf.start_position = header.start_position;
 	sealed.leaf.good_end = binlog->starts[options->to];
 	sealed.leaf.last_of_file = options->last_of_file;
+	sealed.leaf.limited = true; /* a position is one of this file */
+	memcpy(sealed.leaf.name, options->name, strlen(options->name));
 	builder_release(&builder);
 	return sealed;
 }

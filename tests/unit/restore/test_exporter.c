@@ -370,6 +370,7 @@ static void a_tar_holds_what_the_directory_would(void **state)
 	for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
 		struct sealed sealed = sealed_new(&scene->binlog, &options[i]);
 
+		sealed.leaf.limited = i == 1;
 		send_sealed(scene, &sealed);
 		assert_int_equal(receive_done(scene).code, 0);
 		sealed_release(&sealed);

@@ -41,6 +41,7 @@ struct fixture {
 	unsigned sign_count;
 	bool sign_fails;
 	uint64_t seed;
+	bool same_files; /* a file's id is the same in all generations */
 };
 
 static EVP_PKEY *checkpoint_key, *manifest_key, *master_key, *other_key;
@@ -346,7 +347,7 @@ static inline void fixture_open_segment(struct fixture *f, const char *source, c
 	memcpy(header.period_id, period->id, STORE_ID_SIZE);
 	memset(header.generation.bytes, generation + 1, HASH_SIZE);
 	memset(header.identity, 7, sizeof(header.identity));
-	snprintf(name, sizeof(name), "%s%d", file, generation);
+	snprintf(name, sizeof(name), "%s%d", file, f->same_files ? 0 : generation);
 	hash_bytes(name, strlen(name), &header.file_id);
 	snprintf(header.source, sizeof(header.source), "%s", source);
 	snprintf(header.binlog_file, sizeof(header.binlog_file), "%s", file);

@@ -220,6 +220,151 @@ static void a_source_without_segments_has_an_empty_plan(void **state)
 	fixture_release(&f);
 }
 
+/* --- generations ------------------------------------------------------------------------------ */
+
+static void generation_segment(struct fixture *f, uint8_t generation, const char *file,
+			       uint64_t start, size_t size, enum segment_ended ended,
+			       const char *next_file)
+{
+	struct fixture_segment segment;
+
+	fixture_open_segment(f, "orders", file, generation, start, &segment);
+	fixture_event(f, &segment, size);
+	fixture_seal(f, &segment, ended, next_file);
+}
+
+/* The leaf of the generation that fixture_open_segment() gives as @number. */
+static void begin_generation(struct fixture *f, uint8_t number, enum generation_reason reason,
+			     const char *after_file, uint64_t after_position, bool gap)
+{
+	const struct generation_record *last = state_generation(store_state(f->store), "orders");
+	struct generation_record record = {
+		.source = "orders",
+		.reason = reason,
+		.after_position = after_position,
+		.gap = gap,
+		.gap_count = (last ? last->gap_count : 0) + gap,
+		.sentence = "0-1-7 is missing",
+	};
+	struct error err;
+
+	memset(record.generation.bytes, number + 1, HASH_SIZE);
+	memset(record.before.bytes, number, HASH_SIZE);
+	snprintf(record.after_file, sizeof(record.after_file), "%s", after_file);
+	snprintf(record.binlog_file, sizeof(record.binlog_file), "%s", after_file);
+	assert_ok(store_append(f->store, generation_record_encode(&record), NULL, &err), &err);
+}
+
+/* One file of one server, then the next generation, of another. */
+static void failed_over(struct fixture *f, uint64_t after_position, bool gap)
+{
+	fixture_init(f, "/dev/shm");
+	fixture_create(f, WORM_ADVISORY, 16);
+	generation_segment(f, 0, "binlog.000001", 4, 200, SEGMENT_ENDED_SIZE, NULL);
+	begin_generation(f, 1, GENERATION_FAILOVER, "binlog.000001", after_position, gap);
+	generation_segment(f, 1, "binlog.000001", 4, 300, SEGMENT_ENDED_SIZE, NULL);
+}
+
+static void a_generation_that_misses_nothing_is_no_gap(void **state)
+{
+	struct fixture f;
+	struct plan *plan;
+
+	(void)state;
+	failed_over(&f, 204, false);
+	plan = whole(&f);
+	assert_int_equal(plan_count(plan), 2);
+	assert_int_equal(plan_gap_count(plan), 0);
+	assert_int_equal(plan_generation_count(plan), 2);
+	assert_false(plan_generation_at(plan, 0)->has_record);
+	assert_true(plan_generation_at(plan, 1)->overlaps);
+	assert_int_equal(plan_at(plan, 1)->generation_index, 1);
+	assert_true(plan_at(plan, 0)->last_of_file);
+	plan_free(plan);
+	fixture_release(&f);
+}
+
+static void a_generation_with_a_gap_says_what_is_missing(void **state)
+{
+	struct fixture f;
+	struct plan *plan;
+
+	(void)state;
+	failed_over(&f, 204, true);
+	plan = whole(&f);
+	assert_int_equal(plan_gap_count(plan), 1);
+	assert_gap(plan, "0-1-7 is missing");
+	plan_free(plan);
+	fixture_release(&f);
+}
+
+/* What the next generation goes on behind was durable once, and is not sealed. */
+static void what_is_not_sealed_before_a_generation_is_a_gap(void **state)
+{
+	struct fixture f;
+	struct plan *plan;
+
+	(void)state;
+	failed_over(&f, 999, false);
+	plan = whole(&f);
+	assert_gap(plan, "goes on behind binlog.000001:999, and what is sealed before it ends at "
+			 "binlog.000001:204");
+	plan_free(plan);
+	fixture_release(&f);
+}
+
+static void one_generation_can_be_read_alone(void **state)
+{
+	struct plan_limits limits = {.generation = "0202"};
+	struct fixture f;
+	struct plan *plan;
+	struct error err;
+
+	(void)state;
+	failed_over(&f, 204, true);
+	plan = plan_of(&f);
+	assert_ok(plan_finish(plan, &limits, &err), &err);
+	assert_int_equal(plan_count(plan), 1);
+	assert_int_equal(plan_gap_count(plan), 0);
+	assert_int_equal(plan_at(plan, 0)->end.summary.event_end, 304);
+	plan_free(plan);
+	limits.generation = "0909";
+	plan = plan_of(&f);
+	assert_fails(plan_finish(plan, &limits, &err), &err, ERROR_NOT_FOUND, "nothing");
+	plan_free(plan);
+	fixture_release(&f);
+}
+
+/* The server wrote the end of a file anew: the new end counts, the old one is kept apart. */
+static void the_new_end_of_a_file_takes_the_place_of_the_old(void **state)
+{
+	struct plan_limits old = {.generation = "01"};
+	struct fixture f;
+	struct plan *plan;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	generation_segment(&f, 0, "binlog.000001", 4, 200, SEGMENT_ENDED_ROTATE, "binlog.000002");
+	generation_segment(&f, 0, "binlog.000002", 4, 500, SEGMENT_ENDED_RESET, NULL);
+	f.same_files = true; /* by its beginning it is */
+	begin_generation(&f, 1, GENERATION_DIVERGED, "binlog.000002", 504, false);
+	generation_segment(&f, 1, "binlog.000002", 4, 300, SEGMENT_ENDED_SIZE, NULL);
+	plan = whole(&f);
+	assert_int_equal(plan_count(plan), 2);
+	assert_int_equal(plan_at(plan, 1)->end.summary.event_end, 304);
+	assert_int_equal(plan_overlap_count(plan), 1);
+	assert_int_equal(plan_gap_count(plan), 0);
+	plan_free(plan);
+	plan = plan_of(&f);
+	assert_ok(plan_finish(plan, &old, &err), &err);
+	assert_int_equal(plan_count(plan), 2);
+	assert_int_equal(plan_at(plan, 1)->end.summary.event_end, 504);
+	plan_free(plan);
+	fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +374,11 @@ int main(void)
 		cmocka_unit_test(bytes_that_were_pulled_again_are_no_gap),
 		cmocka_unit_test(a_pending_segment_across_a_new_boundary_is_set_aside),
 		cmocka_unit_test(a_source_without_segments_has_an_empty_plan),
+		cmocka_unit_test(a_generation_that_misses_nothing_is_no_gap),
+		cmocka_unit_test(a_generation_with_a_gap_says_what_is_missing),
+		cmocka_unit_test(what_is_not_sealed_before_a_generation_is_a_gap),
+		cmocka_unit_test(one_generation_can_be_read_alone),
+		cmocka_unit_test(the_new_end_of_a_file_takes_the_place_of_the_old),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);

@@ -272,6 +272,43 @@ static void a_state_leaf_that_carries_something_else_is_told(void **state)
 	fixture_release(&f);
 }
 
+static void gaps_are_counted_on_from_generation_to_generation(void **state)
+{
+	struct generation_record record = {.source = "orders",
+					   .reason = GENERATION_PURGED,
+					   .binlog_file = "binlog.000007",
+					   .after_file = "binlog.000003",
+					   .gap = true,
+					   .gap_count = 1,
+					   .sentence = "0-1-7 is missing"};
+	CLEANUP(json_decrefp)
+	json_t *object = NULL;
+	struct fixture f;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	assert_null(state_generation(current(&f), "orders"));
+	record.generation.bytes[0] = 1;
+	append(&f, generation_record_encode(&record));
+	object = generation_record_encode(&record);
+	assert_fails(state_check(current(&f), object, &err), &err, ERROR_DEFECT, "begins twice");
+	json_decref(TAKE(object));
+	record.generation.bytes[0] = 2;
+	object = generation_record_encode(&record);
+	assert_fails(state_check(current(&f), object, &err), &err, ERROR_DEFECT,
+		     "has 2 gaps, the leaf says 1");
+	record.gap = false;
+	append(&f, generation_record_encode(&record));
+	fill(&f);
+	assert_same_after_reopening(&f);
+	assert_int_equal(state_generation(current(&f), "orders")->gap_count, 1);
+	assert_int_equal(state_generation(current(&f), "orders")->generation.bytes[0], 2);
+	assert_null(state_generation(current(&f), "crm"));
+	fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_policy_only_gets_stricter),
 		cmocka_unit_test(relations_between_leaves_are_checked),
 		cmocka_unit_test(a_state_leaf_that_carries_something_else_is_told),
+		cmocka_unit_test(gaps_are_counted_on_from_generation_to_generation),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
