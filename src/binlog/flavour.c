@@ -36,6 +36,8 @@ static const struct flavour_traits traits[] = {
 			.dump_flags = DUMP_FLAG_MARIADB_SEND_ANNOTATE_ROWS,
 			.statement = mariadb_statement,
 			.semi_sync = "SET @rpl_semi_sync_slave=1",
+			.semi_sync_install = "INSTALL SONAME 'semisync_master' (built in from "
+					     "10.3 on)",
 		},
 	[FLAVOUR_MYSQL] =
 		{
@@ -46,6 +48,9 @@ static const struct flavour_traits traits[] = {
 			/* The plugin `semisync_source` reads the first, the older
 			 * `semisync_master` the second. */
 			.semi_sync = "SET @rpl_semi_sync_replica=1, @rpl_semi_sync_slave=1",
+			.semi_sync_install = "INSTALL PLUGIN rpl_semi_sync_source SONAME "
+					     "'semisync_source.so'; SET GLOBAL "
+					     "rpl_semi_sync_source_enabled=ON",
 		},
 };
 

@@ -1,7 +1,7 @@
 /*
  * Puller and keeper. The puller connects to the socket of its source (the socket says which source
  * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
- * request has one answer, in order; PROGRESS, SEGMENT_CLOSED and STATE have none.
+ * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE and SEMI_SYNC have none.
  *
  *   puller                      keeper
  *   HELLO                   ->

@@ -174,6 +174,18 @@ void keeper_client_status(struct keeper_client *client, const struct pull_status
 		check_sent(client, pull_status_send(client->fd, status, &err));
 }
 
+bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync)
+{
+	struct error err;
+	int r;
+
+	if (client->fd < 0)
+		return false;
+	r = pull_semi_sync_send(client->fd, semi_sync, &err);
+	check_sent(client, r);
+	return r == 0;
+}
+
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)
 {
 	struct error err;

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 struct keeper_client;
 
@@ -44,6 +45,8 @@ int keeper_client_open(struct keeper_client *client, const struct open_segment *
 
 /* These disconnect on failure; a full queue drops PROGRESS and STATE. */
 void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
+/* False: not now, again later. */
+bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
 /* The keeper finds a closed segment by itself too: it is told for speed. */
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed);

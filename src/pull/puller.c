@@ -11,6 +11,7 @@
 #include "io/clock.h"
 #include "pull/credential.h"
 #include "pull/feed.h"
+#include "pull/semi_sync.h"
 #include "pull/servers.h"
 #include "pull/sink.h"
 #include "pull/stream.h"
@@ -59,6 +60,7 @@ struct puller {
 
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
+	struct semi_sync *semi_sync;
 	struct servers servers;
 	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
 	uint64_t diverged_usec;		   /* when that was found out last */
@@ -67,7 +69,6 @@ struct puller {
 	uint64_t opened_usec;
 	bool steady;
 
-	bool sending;	      /* the ring watches it for an acknowledgement */
 	bool more;	      /* there may be more to read; let the ring tell what it has first */
 	bool listening;	      /* the ring watches the server's descriptor */
 	uint64_t listen_usec; /* since when, or since something came */
@@ -130,6 +131,13 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->sink = sink_new(&sink);
 	puller->stream = stream_new(options->source);
 	puller->feed = feed_new(puller->sink);
+	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
+		.source = options->source,
+		.ring = options->ring,
+		.tag = TAG_SEND,
+		.sink = puller->sink,
+		.stream = puller->stream,
+	});
 	*ret_puller = TAKE(puller);
 	return 0;
 }
@@ -139,8 +147,8 @@ void puller_free(struct puller *puller)
 	if (!puller)
 		return;
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
-	ring_poll_cancel(puller->options.ring, TAG_SEND);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
+	semi_sync_free(puller->semi_sync);
 	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
@@ -260,10 +268,9 @@ static void plan_divergence(struct puller *puller, const char *sentence)
 
 static void close_stream(struct puller *puller)
 {
+	semi_sync_closing(puller->semi_sync, "not connected to a server");
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
-	ring_poll_cancel(puller->options.ring, TAG_SEND);
 	puller->listening = false;
-	puller->sending = false;
 	stream_close(puller->stream);
 }
 
@@ -280,6 +287,7 @@ static void stream_lost(struct puller *puller, struct error *err)
 		note_spot(puller, &puller->broken);
 	if (receiver_verified(stream_receiver(puller->stream)))
 		servers_lost(&puller->servers, clock_monotonic_usec());
+	semi_sync_closing(puller->semi_sync, err->message);
 	close_stream(puller);
 	feed_lost(puller->feed);
 	if (code == ERROR_DIVERGED)
@@ -324,6 +332,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
 		    stream_location(puller->stream));
+	semi_sync_opened(puller->semi_sync);
 	return 0;
 }
 
@@ -381,33 +390,12 @@ static uint64_t allowance_deadline(const struct puller *puller)
 	       USEC_PER_MSEC;
 }
 
-/* Tell the server what has become durable, without waiting for anything. */
 static void acknowledge(struct puller *puller)
 {
-	struct acknowledgement acknowledgement;
-	enum tls_want want = TLS_WANT_NOTHING;
-	unsigned count;
 	struct error err;
-	int r;
 
-	if (!stream_is_open(puller->stream))
-		return;
-	if (sink_take_acknowledgement(puller->sink, &acknowledgement))
-		stream_acknowledge(puller->stream, &acknowledgement);
-	if (puller->sending)
-		return;
-	r = stream_send(puller->stream, &count, &want, &err);
-	if (r < 0) {
+	if (semi_sync_send(puller->semi_sync, &err) < 0)
 		stream_lost(puller, &err);
-		return;
-	}
-	if (r > 0)
-		return;
-	puller->sending = true;
-	if (want == TLS_WANT_READ)
-		ring_poll_readable(puller->options.ring, stream_fd(puller->stream), TAG_SEND);
-	else
-		ring_poll_writable(puller->options.ring, stream_fd(puller->stream), TAG_SEND);
 }
 
 /*
@@ -452,6 +440,7 @@ static int receive(struct puller *puller)
 		puller->allowance -= (int64_t)received.size;
 		if (only_looked_at(puller, &received))
 			return 1;
+		semi_sync_received(puller->semi_sync, &received);
 		format_size = receiver_format(receiver, &format_event);
 		r = feed_offer(puller->feed, &received, format_event, format_size, &err);
 	}
@@ -546,8 +535,7 @@ static void begin_stop(struct puller *puller)
 	puller->stop_begun = true;
 	puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
 	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
-	puller->draining = stream_is_open(puller->stream) &&
-			   stream_semi_sync(puller->stream) == PACKET_SEMI_SYNC_YES;
+	puller->draining = semi_sync_is_awaited(puller->semi_sync);
 	if (!puller->draining)
 		close_stream(puller);
 }
@@ -585,14 +573,15 @@ static int turn_stopping(struct puller *puller, struct error *err)
 	if (sink_step(puller->sink, err) < 0)
 		return err->code;
 	acknowledge(puller);
-	if (sink_is_closed(puller->sink) && !puller->sending) {
+	/* A server that does not read is waited for like a disk that does not answer. */
+	if (sink_is_closed(puller->sink) && (!semi_sync_is_sending(puller->semi_sync) ||
+					     clock_monotonic_usec() >= puller->stop_usec)) {
+		semi_sync_leave(puller->semi_sync, "the puller was stopped");
 		close_stream(puller);
 		return 1;
 	}
 	if (clock_monotonic_usec() < puller->stop_usec)
 		return 0;
-	if (sink_is_closed(puller->sink))
-		return 1; /* only the server does not read */
 	return error_set(err, ERROR_UNAVAILABLE,
 			 "stopped before the open segment could be ended; the keeper ends it (%s)",
 			 sink_trouble(puller->sink) ? sink_trouble(puller->sink)->message
@@ -666,6 +655,7 @@ static int turn(struct puller *puller, struct error *err)
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
 	tell_state(puller);
+	semi_sync_tell(puller->semi_sync);
 	return 0;
 }
 
@@ -673,6 +663,8 @@ static void set_timer(struct puller *puller)
 {
 	uint64_t deadline =
 		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
+
+	deadline = MIN(deadline, semi_sync_deadline(puller->semi_sync));
 
 	if (puller->more)
 		deadline = 1;
@@ -703,7 +695,7 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
 		puller->listening = false;
 	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
-		puller->sending = false;
+		semi_sync_ready(puller->semi_sync);
 		acknowledge(puller);
 	}
 	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)

@@ -429,6 +429,7 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	r = event_header_decode(item->bytes, item->size, &receiver->header, err);
 	if (r < 0)
 		return r;
+	ret_received->type = receiver->header.type;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
 	return take_first(receiver, item, ret_received, err);

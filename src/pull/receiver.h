@@ -26,7 +26,7 @@ enum received_kind {
 
 struct received {
 	enum received_kind kind;
-	uint8_t type; /* enum event_type */
+	uint8_t type; /* enum event_type; of NOTHING too, with its first piece */
 	const uint8_t *bytes;
 	size_t size;
 	bool first, last;	    /* of the event; a whole one is both */

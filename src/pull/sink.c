@@ -41,8 +41,9 @@ struct sink {
 	bool has_attached; /* an answer that the puller has not taken */
 	bool let_go;
 	struct attached attached;
-	bool has_status;
+	bool has_status, has_semi_sync, semi_sync_due;
 	struct pull_status status;
+	struct pull_semi_sync semi_sync;
 
 	uint64_t step_usec; /* the time of the last sink_step(): asked for at each event */
 	enum sink_state state;
@@ -193,6 +194,12 @@ static void let_go(struct sink *sink)
 	sink->full_usec = 0;
 }
 
+static void tell_semi_sync(struct sink *sink)
+{
+	if (sink->semi_sync_due)
+		sink->semi_sync_due = !keeper_client_semi_sync(sink->client, &sink->semi_sync);
+}
+
 static void take_attached(struct sink *sink, bool held, const struct attached *attached)
 {
 	if (held != (attached->kind == ATTACHED_CONTINUE)) {
@@ -211,6 +218,8 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 	}
 	if (sink->has_status)
 		keeper_client_status(sink->client, &sink->status);
+	sink->semi_sync_due = sink->has_semi_sync;
+	tell_semi_sync(sink);
 	sink->progress_due = true;
 }
 
@@ -256,6 +265,15 @@ void sink_status(struct sink *sink, const struct pull_status *status)
 	sink->status = *status;
 	sink->has_status = true;
 	keeper_client_status(sink->client, status);
+	watch_keeper(sink);
+}
+
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync)
+{
+	sink->semi_sync = *semi_sync;
+	sink->has_semi_sync = true;
+	sink->semi_sync_due = true;
+	tell_semi_sync(sink);
 	watch_keeper(sink);
 }
 
@@ -604,6 +622,7 @@ int sink_step(struct sink *sink, struct error *err)
 		r = step_ending(sink, err);
 	if (sink->segment && sink->progress_due && now >= sink->progress_usec)
 		tell_progress(sink);
+	tell_semi_sync(sink);
 	watch_keeper(sink);
 	return r;
 }

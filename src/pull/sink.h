@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "io/ring.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 #include "pull/acknowledger.h"
 #include "pull/place.h"
 #include "volume/writer.h"
@@ -123,6 +124,9 @@ void sink_note(struct sink *sink, uint64_t source_position, uint64_t byte_count)
 
 /* Tell the keeper; it is told again when it comes back. */
 void sink_status(struct sink *sink, const struct pull_status *status);
+
+/* The same; the newest is told as soon as it can be. */
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync);
 
 /* Why nothing goes on at this end; NULL if all is well. */
 const struct error *sink_trouble(const struct sink *sink);

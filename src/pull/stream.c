@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "pull/connection.h"
 #include "pull/packet.h"
+#include "pull/registration.h"
 
 #define UUID_SIZE      16
 #define UUID_TEXT_SIZE 37
@@ -24,6 +25,11 @@ struct stream {
 	struct packet_reader *reader;
 	struct receiver *receiver;
 	struct acknowledger *acknowledger;
+	char semi_sync_absent[REGISTRATION_SENTENCE_SIZE];
+	/* For stream_deregister(): borrowed from the request. */
+	const struct config_server *server;
+	struct credential *credential;
+	unsigned long thread_id;
 	struct server_facts facts;
 	struct session session;
 	struct location location;
@@ -183,6 +189,19 @@ static int choose_place(struct stream *stream, const struct stream_request *requ
 	return locate(stream->connection, &stream->facts, &wanted, &stream->location, err);
 }
 
+static int check_semi_sync(struct stream *stream, const struct stream_request *request,
+			   struct error *err)
+{
+	stream->server = request->server;
+	stream->credential = request->credential;
+	stream->thread_id = connection_id(stream->connection);
+	stream->semi_sync_absent[0] = '\0';
+	if (!stream->source->semi_sync)
+		return 0;
+	return registration_check(stream->connection, stream->facts.identity.flavour,
+				  stream->semi_sync_absent, err);
+}
+
 int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
 {
 	char id[UUID_TEXT_SIZE];
@@ -200,6 +219,8 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 		r = choose_place(stream, request, err);
 	if (r < 0)
 		error_prefix(err, "%s:%u", request->server->host, (unsigned)request->server->port);
+	if (r == 0)
+		r = check_semi_sync(stream, request, err);
 	if (r == 0)
 		r = begin_dump(stream, request, id, err);
 	if (r != 0)
@@ -280,6 +301,31 @@ enum packet_semi_sync stream_semi_sync(const struct stream *stream)
 void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement)
 {
 	acknowledger_give(stream->acknowledger, acknowledgement);
+}
+
+const char *stream_semi_sync_absent(const struct stream *stream)
+{
+	return stream->semi_sync_absent;
+}
+
+const struct acknowledgement *stream_acknowledged(const struct stream *stream)
+{
+	return acknowledger_sent(stream->acknowledger);
+}
+
+int stream_deregister(struct stream *stream, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = NULL;
+	char id[UUID_TEXT_SIZE];
+	int r;
+
+	make_id(id);
+	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
+			    err);
+	if (r == 0)
+		r = registration_end(connection, stream->thread_id, err);
+	return r < 0 ? error_prefix(err, "ending the dump at the server") : 0;
 }
 
 int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,

@@ -71,6 +71,11 @@ bool stream_heard(struct stream *stream);
  * acknowledger_send(). An error ends the stream.
  */
 enum packet_semi_sync stream_semi_sync(const struct stream *stream);
+const char *stream_semi_sync_absent(const struct stream *stream); /* as registration_check() */
 void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement);
 int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
 		struct error *err) MUST_CHECK;
+const struct acknowledgement *stream_acknowledged(const struct stream *stream);
+
+/* Have the server end the open dump, so that it does not wait for us any more. Blocks. */
+int stream_deregister(struct stream *stream, struct error *err) MUST_CHECK;

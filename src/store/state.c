@@ -23,6 +23,7 @@ union any_record {
 	struct covered_record covered;
 	struct orphan_record orphan;
 	struct generation_record generation;
+	struct semi_sync_record semi_sync;
 	struct request_record request;
 	struct approved_record approved;
 	struct exported_record exported;
@@ -138,6 +139,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return orphan_record_decode(object, &record->orphan, err);
 	case RECORD_GENERATION:
 		return generation_record_decode(object, &record->generation, err);
+	case RECORD_SEMI_SYNC:
+		return semi_sync_record_decode(object, &record->semi_sync, err);
 	case RECORD_REQUEST:
 		return request_record_decode(object, &record->request, err);
 	case RECORD_APPROVED:
@@ -320,6 +323,7 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_ARCHIVE:
 	case RECORD_CONFIG:
 	case RECORD_COVERED:
+	case RECORD_SEMI_SYNC:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
 	case RECORD_STATE:
@@ -397,6 +401,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
+	case RECORD_SEMI_SYNC:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
 	case RECORD_STATE:
@@ -414,6 +419,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	switch (entry->type) {
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
+	case RECORD_SEMI_SYNC:
 	case RECORD_EXPORTED:
 	case RECORD_EXPORT_FAILED:
 	case RECORD_STATE:

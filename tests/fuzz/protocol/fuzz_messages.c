@@ -3,6 +3,7 @@
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 #include <string.h>
 
@@ -39,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DECODE(MESSAGE_PROGRESS, progress, progress, 0)
 		DECODE(MESSAGE_SEGMENT_CLOSED, segment_closed, segment_closed, 0)
 		DECODE(MESSAGE_STATE, pull_status, pull_status, 0)
+		DECODE(MESSAGE_SEMI_SYNC, pull_semi_sync, pull_semi_sync, 0)
 		DECODE(MESSAGE_HSM_PROVISION, hsm_provision, hsm_provision, 0)
 		DECODE(MESSAGE_HSM_KEYS, hsm_keys, hsm_keys, 0)
 		DECODE(MESSAGE_HSM_UNWRAP, hsm_unwrap, hsm_unwrap, 0)

@@ -9,6 +9,7 @@
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 struct field {
 	const char *name;
@@ -35,6 +36,7 @@ union native {
 	struct progress progress;
 	struct segment_closed segment_closed;
 	struct pull_status pull_status;
+	struct pull_semi_sync pull_semi_sync;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -103,6 +105,7 @@ WITH_FD(segment_opened, segment_opened_send(fd, m, &carried, 1, err))
 PLAIN(progress, progress)
 PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
+PLAIN(pull_semi_sync, pull_semi_sync)
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -166,6 +169,12 @@ COUNT_UP(m->frame_sequence, 8);
 COUNT_UP(m->frame_tag, 9);
 END FILL(segment_closed, segment_closed) COUNT_UP(m->segment_id, 1);
 COUNT_UP(m->good_end, 2);
+END FILL(pull_semi_sync, pull_semi_sync) COUNT_UP(m->since_usec, 1);
+TEXT(m->sentence, "no puller is connected");
+TEXT(m->file, "mariadb-bin.000412");
+COUNT_UP(m->position, 2);
+COUNT_UP(m->acknowledged_count, 3);
+COUNT_UP(m->other_count, 4);
 END FILL(pull_status, pull_status) m->state = PULL_WAITING;
 COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
@@ -279,6 +288,10 @@ static const struct conversation conversations[] = {
 	  F(progress, byte_count), F(progress, frame_sequence), F(progress, frame_tag)}},
 	{ROW(segment_closed, segment_closed, MESSAGE_SEGMENT_CLOSED, 0),
 	 {F(segment_closed, segment_id), F(segment_closed, good_end)}},
+	{ROW(pull_semi_sync, pull_semi_sync, MESSAGE_SEMI_SYNC, 0),
+	 {F(pull_semi_sync, on), F(pull_semi_sync, since_usec), F(pull_semi_sync, sentence),
+	  F(pull_semi_sync, file), F(pull_semi_sync, position),
+	  F(pull_semi_sync, acknowledged_count), F(pull_semi_sync, other_count)}},
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence)}},
