@@ -35,6 +35,9 @@ static const struct flavour_traits traits[] = {
 			.replay_tool = "mariadb-binlog",
 			.dump_flags = DUMP_FLAG_MARIADB_SEND_ANNOTATE_ROWS,
 			.statement = mariadb_statement,
+			.semi_sync = "SET @rpl_semi_sync_slave=1",
+			.semi_sync_install = "INSTALL SONAME 'semisync_master' (built in from "
+					     "10.3 on)",
 		},
 	[FLAVOUR_MYSQL] =
 		{
@@ -42,6 +45,12 @@ static const struct flavour_traits traits[] = {
 			.replay_tool = "mysqlbinlog",
 			.dump_flags = DUMP_FLAG_MYSQL_USE_HEARTBEAT_V2,
 			.statement = mysql_statement,
+			/* The plugin `semisync_source` reads the first, the older
+			 * `semisync_master` the second. */
+			.semi_sync = "SET @rpl_semi_sync_replica=1, @rpl_semi_sync_slave=1",
+			.semi_sync_install = "INSTALL PLUGIN rpl_semi_sync_source SONAME "
+					     "'semisync_source.so'; SET GLOBAL "
+					     "rpl_semi_sync_source_enabled=ON",
 		},
 };
 

@@ -19,10 +19,12 @@ enum flavour {
 #define FLAVOUR_STATEMENT_SIZE 256
 
 struct flavour_traits {
-	const char *name;	      /* "MariaDB" */
-	const char *replay_tool;      /* the client program that replays a file */
-	uint16_t dump_flags;	      /* of COM_BINLOG_DUMP */
-	const char *const *statement; /* SQL before a dump, ends with NULL; see below */
+	const char *name;	       /* "MariaDB" */
+	const char *replay_tool;       /* the client program that replays a file */
+	uint16_t dump_flags;	       /* of COM_BINLOG_DUMP */
+	const char *const *statement;  /* SQL before a dump, ends with NULL; see below */
+	const char *semi_sync;	       /* the same that asks for semi-sync */
+	const char *semi_sync_install; /* what makes a server able to do it */
 };
 
 const struct flavour_traits *flavour_traits(enum flavour flavour);

@@ -169,6 +169,18 @@ int value_parse_worm(const struct option *option, const char *text, void *target
 	return 0;
 }
 
+int value_parse_yes_no(const struct option *option, const char *text, void *target,
+		       struct error *err)
+{
+	if (strcmp(text, "yes") == 0)
+		*(bool *)target = true;
+	else if (strcmp(text, "no") == 0)
+		*(bool *)target = false;
+	else
+		return refuse_choice(option, text, err);
+	return 0;
+}
+
 int value_parse_tls_minimum(const struct option *option, const char *text, void *target,
 			    struct error *err)
 {

@@ -17,6 +17,8 @@ int value_parse_duration(const struct option *option, const char *text, void *ta
 			 struct error *err); /* uint64_t, microseconds */
 int value_parse_worm(const struct option *option, const char *text, void *target,
 		     struct error *err); /* enum worm_mode */
+int value_parse_yes_no(const struct option *option, const char *text, void *target,
+		       struct error *err); /* bool */
 int value_parse_tls_minimum(const struct option *option, const char *text, void *target,
 			    struct error *err); /* enum tls_minimum */
 int value_parse_number(const struct option *option, const char *text, void *target,

@@ -395,6 +395,11 @@ int connection_open_as(const struct config_source *source, const struct config_s
 	return 0;
 }
 
+unsigned long connection_id(const struct connection *connection)
+{
+	return mysql_thread_id(connection->mysql);
+}
+
 const char *connection_version(const struct connection *connection)
 {
 	return flavour_version_text(mysql_get_server_info(connection->mysql));

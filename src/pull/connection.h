@@ -49,6 +49,9 @@ DEFINE_CLEANUP(connection_free, struct connection *);
 /* "10.11.19-MariaDB-log": as the server greets, without "5.5.5-". */
 const char *connection_version(const struct connection *connection);
 
+/* Its thread at the server, for KILL. */
+unsigned long connection_id(const struct connection *connection);
+
 int connection_execute(struct connection *connection, const char *statement,
 		       struct error *err) MUST_CHECK;
 

@@ -172,6 +172,7 @@ void feed_stream(struct feed *feed, const struct identity *identity, const struc
 	request->begin.reason = 0;
 	feed->begins = !location->resumes;
 	sink_require_session(feed->sink);
+	sink_forget_requests(feed->sink);
 }
 
 void feed_lost(struct feed *feed)
@@ -270,8 +271,11 @@ int feed_offer(struct feed *feed, const struct received *item, const uint8_t *fo
 	int r = 0;
 
 	ASSERT(!feed->has_item);
-	if (item->kind == RECEIVED_NOTHING)
+	if (item->kind == RECEIVED_NOTHING) {
+		if (item->acknowledge)
+			sink_request_again(feed->sink, &feed->place);
 		return 0;
+	}
 	feed->format_event = format_event;
 	feed->format_size = format_size;
 	if (item->kind == RECEIVED_FILE && begins)
@@ -401,6 +405,9 @@ static void end_event(struct feed *feed)
 	struct place *place = &feed->place;
 
 	event_is_in(feed, &item->event);
+	/* What is wrong is kept as it came, but nobody is told that it is safe. */
+	if (item->acknowledge && !item->event.crc_wrong)
+		sink_request(feed->sink);
 	if (!item->next_file)
 		return;
 	snprintf(place->next_file, sizeof(place->next_file), "%s", item->next_file);

@@ -35,6 +35,17 @@ static int record_tls(struct connection *connection, json_t *object, struct erro
 	return 0;
 }
 
+/* Run it, and put it into the session's record. */
+static int execute(struct connection *connection, const char *statement, json_t *statements,
+		   struct error *err)
+{
+	int r = connection_execute(connection, statement, err);
+
+	if (r == 0)
+		json_array_append_new(statements, json_string(statement));
+	return r;
+}
+
 static int set_variables(struct connection *connection, const struct config_source *source,
 			 enum flavour flavour, json_t *object, struct error *err)
 {
@@ -46,12 +57,14 @@ static int set_variables(struct connection *connection, const struct config_sour
 	for (size_t i = 0;; i++) {
 		r = flavour_statement(flavour, i, source->heartbeat_usec, statement, err);
 		if (r <= 0)
-			return r;
-		r = connection_execute(connection, statement, err);
+			break;
+		r = execute(connection, statement, statements, err);
 		if (r < 0)
 			return r;
-		json_array_append_new(statements, json_string(statement));
 	}
+	if (r == 0 && source->semi_sync)
+		r = execute(connection, flavour_traits(flavour)->semi_sync, statements, err);
+	return r;
 }
 
 int handshake_dump(struct connection *connection, const struct config_source *source,

@@ -233,6 +233,18 @@ void keeper_client_damaged(struct keeper_client *client, const struct damaged *d
 		check_sent(client, damaged_send(client->fd, damaged, &err));
 }
 
+bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync)
+{
+	struct error err;
+	int r;
+
+	if (client->fd < 0)
+		return false;
+	r = pull_semi_sync_send(client->fd, semi_sync, &err);
+	check_sent(client, r);
+	return r == 0;
+}
+
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)
 {
 	struct error err;

@@ -13,6 +13,7 @@
 #include "protocol/damaged_message.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 struct keeper_client;
 
@@ -51,6 +52,8 @@ const struct control *keeper_client_control(const struct keeper_client *client);
 
 /* These disconnect on failure; a full queue drops PROGRESS, STATE, OBSERVED and DAMAGED. */
 void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
+/* False: not now, again later. */
+bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
 void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
 			    int list_fd);

@@ -12,6 +12,8 @@
 #define STATUS_OK	   0x00
 #define STATUS_END	   0xfe
 #define STATUS_ERROR	   0xff
+#define SEMI_SYNC_MAGIC	   0xef
+#define SEMI_SYNC_SIZE	   2u
 #define READ_SIZE_MIN	   65536u
 #define SERVER_TEXT_MAX	   400
 #define ERROR_PACKET_MAX   65536u
@@ -35,6 +37,9 @@ struct packet_reader {
 	uint64_t event_left; /* in pieces: bytes of the event not handed out yet; else 0 */
 	bool event_begun;    /* the status byte has been taken off */
 	bool event_first;    /* nothing of the event has been handed out */
+
+	enum packet_semi_sync semi_sync;
+	bool acknowledge; /* of the event at hand */
 };
 
 struct packet_reader *packet_reader_new(void)
@@ -55,13 +60,19 @@ void packet_reader_free(struct packet_reader *reader)
 	free(reader);
 }
 
-void packet_reader_start(struct packet_reader *reader, struct tls_stream *stream)
+void packet_reader_start(struct packet_reader *reader, struct tls_stream *stream, bool semi_sync)
 {
 	*reader = (struct packet_reader){
 		.stream = stream,
 		.buffer = reader->buffer,
 		.sequence = 1,
+		.semi_sync = semi_sync ? PACKET_SEMI_SYNC_UNKNOWN : PACKET_SEMI_SYNC_NO,
 	};
+}
+
+enum packet_semi_sync packet_reader_semi_sync(const struct packet_reader *reader)
+{
+	return reader->semi_sync;
 }
 
 bool packet_reader_heard(struct packet_reader *reader)
@@ -72,6 +83,24 @@ bool packet_reader_heard(struct packet_reader *reader)
 	return heard;
 }
 
+/*
+ * Packets count up. Behind an event that asks for an acknowledgement both servers clear their NET
+ * and count from 1 again (MariaDB: semisync_master.cc, flush_net; MySQL: semisync_source.cc,
+ * readSlaveReply).
+ */
+static int take_sequence(struct packet_reader *reader, uint8_t sequence, struct error *err)
+{
+	if (reader->acknowledge && !reader->open && sequence == 1)
+		reader->sequence = 1;
+	if (sequence != reader->sequence)
+		return error_set(err, ERROR_DEFECT,
+				 "the server sent packet %u where %u was due: the stream is not "
+				 "what it must be, connecting again",
+				 sequence, reader->sequence);
+	reader->sequence++;
+	return 0;
+}
+
 /* Take over as much of [payload_end, end) as belongs to the packet at hand. */
 static int cut_packets(struct packet_reader *reader, struct error *err)
 {
@@ -79,6 +108,7 @@ static int cut_packets(struct packet_reader *reader, struct error *err)
 		uint8_t *header = reader->buffer + reader->payload_end;
 		size_t take = MIN(reader->packet_left, reader->end - reader->payload_end);
 		size_t length;
+		int r;
 
 		reader->payload_end += take;
 		reader->packet_left -= take;
@@ -88,11 +118,9 @@ static int cut_packets(struct packet_reader *reader, struct error *err)
 		if (reader->end - reader->payload_end < PACKET_HEADER_SIZE)
 			return 0;
 		length = get_le32(header) & PACKET_PAYLOAD_MAX;
-		if (header[3] != reader->sequence++)
-			return error_set(err, ERROR_DEFECT,
-					 "the server sent packet %u where %u was due: the stream "
-					 "is not what it must be, connecting again",
-					 header[3], (uint8_t)(reader->sequence - 1));
+		r = take_sequence(reader, header[3], err);
+		if (r < 0)
+			return r;
 		if (reader->open) {
 			/* Once in 16 MiB: close the hole that the header leaves in the event. */
 			memmove(header, header + PACKET_HEADER_SIZE,
@@ -155,12 +183,35 @@ static int server_error(const uint8_t *payload, size_t size, unsigned *ret_numbe
 			 clean);
 }
 
-/* The status byte, and how the event behind it will be handed out. 1: known; 0: more is needed. */
+/*
+ * What stands between the status byte and the event. Returns its size. A server that does without
+ * it has no semi-sync; one that has it has it in every packet.
+ */
+static int take_semi_sync(struct packet_reader *reader, const uint8_t *bytes, struct error *err)
+{
+	if (reader->semi_sync == PACKET_SEMI_SYNC_UNKNOWN)
+		reader->semi_sync =
+			bytes[0] == SEMI_SYNC_MAGIC ? PACKET_SEMI_SYNC_YES : PACKET_SEMI_SYNC_NO;
+	reader->acknowledge = false;
+	if (reader->semi_sync == PACKET_SEMI_SYNC_NO)
+		return 0;
+	if (bytes[0] != SEMI_SYNC_MAGIC || bytes[1] > 1)
+		return error_set(err, ERROR_DEFECT,
+				 "the server sent an event behind %#04x %#04x, where semi-sync has "
+				 "0xef and 0 or 1 in every packet",
+				 bytes[0], bytes[1]);
+	reader->acknowledge = bytes[1] == 1;
+	return SEMI_SYNC_SIZE;
+}
+
+/* What begins a payload, and how the event behind it will be handed out. 1: known; 0: more is
+ * needed. */
 static int begin_event(struct packet_reader *reader, unsigned *ret_number, struct error *err)
 {
 	const uint8_t *payload = reader->buffer + reader->begin;
 	size_t size = reader->payload_end - reader->begin;
 	bool whole = reader->packet_left == 0 && !reader->goes_on;
+	size_t before = 1 + (reader->semi_sync == PACKET_SEMI_SYNC_NO ? 0 : SEMI_SYNC_SIZE);
 	struct event_header header;
 	int r;
 
@@ -168,7 +219,8 @@ static int begin_event(struct packet_reader *reader, unsigned *ret_number, struc
 		return server_error(payload, size, ret_number, err);
 	if (whole && size < 9 && size >= 1 && payload[0] == STATUS_END)
 		return error_set(err, ERROR_CLOSED, "the server ended the dump");
-	if (size < 1 + EVENT_HEADER_SIZE) {
+	/* Without semi-sync too the first event, a ROTATE, has these two bytes more. */
+	if (size < before + EVENT_HEADER_SIZE) {
 		if (whole)
 			return error_set(err, ERROR_DEFECT,
 					 "the server sent a packet of %zu bytes, too few for an "
@@ -187,10 +239,14 @@ static int begin_event(struct packet_reader *reader, unsigned *ret_number, struc
 		return error_set(err, ERROR_DEFECT,
 				 "the server sent a packet that begins with %#04x, not an event",
 				 payload[0]);
-	r = event_header_decode(payload + 1, size - 1, &header, err);
+	r = take_semi_sync(reader, payload + 1, err);
 	if (r < 0)
 		return r;
-	reader->begin++;
+	before = 1 + (size_t)r;
+	r = event_header_decode(payload + before, size - before, &header, err);
+	if (r < 0)
+		return r;
+	reader->begin += before;
 	reader->event_begun = true;
 	reader->event_first = true;
 	reader->event_left = header.length;
@@ -225,6 +281,7 @@ static int hand_out(struct packet_reader *reader, struct packet_item *ret_item, 
 		.size = size,
 		.first = first,
 		.last = reader->event_left == 0,
+		.acknowledge = reader->acknowledge,
 	};
 	reader->handed = size;
 	reader->event_first = false;

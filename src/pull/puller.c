@@ -9,11 +9,14 @@
 #include "base/units.h"
 #include "crypto/random.h"
 #include "io/clock.h"
+#include "pull/allowance.h"
 #include "pull/credential.h"
 #include "pull/feed.h"
 #include "pull/observing.h"
+#include "pull/semi_sync.h"
 #include "pull/servers.h"
 #include "pull/sink.h"
+#include "pull/spot.h"
 #include "pull/stream.h"
 
 /* Tags of the ring: appends count from 0; these are for readiness. */
@@ -23,6 +26,7 @@
 #define TAG_STOP     12
 #define TAG_RUNNER   13
 #define TAG_OBSERVER 14
+#define TAG_SEND     15 /* an acknowledgement that could not be sent at once */
 
 /* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
 #define SILENT_HEARTBEATS 3
@@ -33,6 +37,9 @@
 
 /* How long the end of the last segment may take when we are told to stop. */
 #define STOP_USEC (30 * USEC_PER_SEC)
+
+/* With semi-sync: how long what the server has sent is still taken then. */
+#define DRAIN_USEC (1 * USEC_PER_SEC)
 
 /* A server whose history keeps changing would have its files archived again and again. */
 #define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
@@ -45,11 +52,6 @@
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
-struct spot {
-	char file[BINLOG_NAME_MAX + 1]; /* "": none */
-	uint64_t position;
-};
-
 struct puller {
 	struct puller_options options;
 	const struct config_source *source;
@@ -60,6 +62,7 @@ struct puller {
 
 	bool attached;	   /* we know where to go on */
 	bool same_history; /* the place is where this process has come itself */
+	struct semi_sync *semi_sync;
 	struct servers servers;
 	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
 	uint64_t diverged_usec;		   /* when that was found out last */
@@ -68,10 +71,10 @@ struct puller {
 	uint64_t opened_usec;
 	bool steady;
 
+	bool more;	      /* there may be more to read; let the ring tell what it has first */
 	bool listening;	      /* the ring watches the server's descriptor */
 	uint64_t listen_usec; /* since when, or since something came */
-	int64_t allowance;    /* bytes, under rate-limit */
-	uint64_t allowance_usec;
+	struct allowance allowance;
 
 	/* Where the stream was damaged last: a second time there is not the network's doing. */
 	struct spot damaged;
@@ -85,6 +88,8 @@ struct puller {
 
 	bool stop_begun;
 	uint64_t stop_usec;
+	bool draining; /* the server waits for answers about what it has sent */
+	uint64_t drain_usec;
 
 	bool held;	    /* the keeper does not want the source to be pulled */
 	uint64_t held_usec; /* monotonic: the stream ends then at the latest */
@@ -136,6 +141,13 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->feed = feed_new(puller->sink);
 	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
 		       TAG_OBSERVER);
+	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
+		.source = options->source,
+		.ring = options->ring,
+		.tag = TAG_SEND,
+		.sink = puller->sink,
+		.stream = puller->stream,
+	});
 	*ret_puller = TAKE(puller);
 	return 0;
 }
@@ -146,6 +158,7 @@ void puller_free(struct puller *puller)
 		return;
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
+	semi_sync_free(puller->semi_sync);
 	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
 	observing_release(&puller->observing);
 	feed_free(puller->feed);
@@ -224,32 +237,6 @@ static void tell_state(struct puller *puller)
 
 /* --- the stream ------------------------------------------------------------------------------ */
 
-/* Does the stream stand there? */
-static bool is_at(const struct puller *puller, const struct spot *spot)
-{
-	const struct receiver *receiver = stream_receiver(puller->stream);
-
-	return spot->position == receiver_position(receiver) &&
-	       strcmp(spot->file, receiver_file(receiver)) == 0;
-}
-
-static void note_spot(const struct puller *puller, struct spot *spot)
-{
-	const struct receiver *receiver = stream_receiver(puller->stream);
-
-	snprintf(spot->file, sizeof(spot->file), "%s", receiver_file(receiver));
-	spot->position = receiver_position(receiver);
-}
-
-/* Is it the second time that bytes were wrong at this very place? */
-static bool damaged_again(struct puller *puller)
-{
-	bool again = is_at(puller, &puller->damaged);
-
-	note_spot(puller, &puller->damaged);
-	return again;
-}
-
 static struct servers_now now_for_servers(void)
 {
 	return (struct servers_now){
@@ -290,6 +277,7 @@ static void plan_divergence(struct puller *puller, const char *sentence)
 
 static void close_stream(struct puller *puller)
 {
+	semi_sync_closing(puller->semi_sync, "not connected to a server");
 	ring_poll_cancel(puller->options.ring, TAG_SERVER);
 	puller->listening = false;
 	stream_close(puller->stream);
@@ -299,7 +287,7 @@ static void close_stream(struct puller *puller)
 static void leave_stream(struct puller *puller)
 {
 	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
-		note_spot(puller, &puller->broken);
+		spot_note(&puller->broken, stream_receiver(puller->stream));
 	close_stream(puller);
 	feed_lost(puller->feed);
 }
@@ -309,7 +297,7 @@ static void stream_lost(struct puller *puller, struct error *err)
 	int code = err->code;
 
 	/* Of a wrong CRC the next connection tells more. */
-	if (code == ERROR_DEFECT && damaged_again(puller) &&
+	if (code == ERROR_DEFECT && spot_again(&puller->damaged, stream_receiver(puller->stream)) &&
 	    !receiver_suspected(stream_receiver(puller->stream))) {
 		code = ERROR_REFUSED;
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
@@ -320,6 +308,7 @@ static void stream_lost(struct puller *puller, struct error *err)
 		binlog_list_release(&puller->observing.list);
 	if (receiver_verified(stream_receiver(puller->stream)))
 		servers_lost(&puller->servers, clock_monotonic_usec());
+	semi_sync_closing(puller->semi_sync, err->message);
 	leave_stream(puller);
 	if (code == ERROR_DIVERGED)
 		plan_divergence(puller, err->message);
@@ -360,10 +349,10 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->same_history = true;
 	puller->steady = false;
 	puller->opened_usec = clock_monotonic_usec();
-	puller->allowance = 0;
-	puller->allowance_usec = puller->opened_usec;
+	allowance_start(&puller->allowance, puller->source->rate_limit, puller->opened_usec);
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
 		    stream_location(puller->stream));
+	semi_sync_opened(puller->semi_sync);
 	return 0;
 }
 
@@ -392,33 +381,12 @@ static bool is_silent(const struct puller *puller)
 	       clock_monotonic_usec() >= puller->listen_usec + silence_usec(puller);
 }
 
-/* rate-limit: bytes a second, at most a tenth of a second's in one go. */
-static bool may_read(struct puller *puller)
+static void acknowledge(struct puller *puller)
 {
-	uint64_t limit = puller->source->rate_limit;
-	uint64_t now, elapsed;
-	int64_t more;
+	struct error err;
 
-	if (limit == 0)
-		return true;
-	now = clock_monotonic_usec();
-	elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
-	more = (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
-	/* Less than a byte is not thrown away: the time goes on to count. */
-	if (more > 0) {
-		puller->allowance = MIN(puller->allowance + more, (int64_t)(limit / 10 + 1));
-		puller->allowance_usec = now;
-	}
-	return puller->allowance > 0;
-}
-
-static uint64_t allowance_deadline(const struct puller *puller)
-{
-	double debt = (double)-puller->allowance + 1;
-
-	return puller->allowance_usec +
-	       (uint64_t)(debt * (double)USEC_PER_SEC / (double)puller->source->rate_limit) +
-	       USEC_PER_MSEC;
+	if (semi_sync_send(puller->semi_sync, &err) < 0)
+		stream_lost(puller, &err);
 }
 
 /*
@@ -452,7 +420,7 @@ static int receive(struct puller *puller)
 	struct error err;
 	int r;
 
-	if (puller->listening || !may_read(puller))
+	if (puller->listening || !allowance_is_left(&puller->allowance, clock_monotonic_usec()))
 		return 0;
 	r = stream_next(puller->stream, &received, &want, &err);
 	if (r == 0) {
@@ -462,9 +430,10 @@ static int receive(struct puller *puller)
 	if (r > 0) {
 		if (receiver_at_end(receiver))
 			puller->end_usec = clock_realtime_usec();
-		puller->allowance -= (int64_t)received.size;
+		allowance_take(&puller->allowance, received.size);
 		if (only_looked_at(puller, &received))
 			return 1;
+		semi_sync_received(puller->semi_sync, &received);
 		format_size = receiver_format(receiver, &format_event);
 		r = feed_offer(puller->feed, &received, format_event, format_size, &err);
 	}
@@ -475,21 +444,33 @@ static int receive(struct puller *puller)
 	return 1;
 }
 
+static bool may_pump(const struct puller *puller)
+{
+	return puller->draining || !puller->options.stopping();
+}
+
 /* From the stream into the segment, until one of them blocks. */
 static int pump(struct puller *puller, struct error *err)
 {
 	unsigned int count = 0;
 	int r = 1;
 
+	puller->more = false;
 	/* What is not archived never blocks, so a flood of it would keep us here. */
-	while (r > 0 && stream_is_open(puller->stream) && !puller->options.stopping()) {
+	while (r > 0 && stream_is_open(puller->stream) && may_pump(puller)) {
 		if (!feed_has_item(puller->feed) && puller->held)
 			return 0;
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
-		if (r > 0 && ++count % ITEMS_A_STEP == 0 && sink_step(puller->sink, err) < 0)
+		if (r == 0 || ++count % ITEMS_A_STEP != 0)
+			continue;
+		if (sink_step(puller->sink, err) < 0)
 			return err->code;
+		/* What is behind must not keep the server from its answer. */
+		puller->more = sink_owes_acknowledgement(puller->sink);
+		if (puller->more)
+			break;
 	}
 	return 0;
 }
@@ -584,28 +565,66 @@ static void hold(struct puller *puller)
 	if (stream_is_open(puller->stream)) {
 		/* Where nothing goes on anyway there is nothing to wait for. */
 		if (now < puller->held_usec && !sink_trouble(puller->sink) &&
-		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink)))
+		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink) ||
+		     semi_sync_is_sending(puller->semi_sync)))
 			return;
+		semi_sync_leave(puller->semi_sync, control->sentence);
 		leave_stream(puller);
 	}
 	if (sink_is_open(puller->sink) && sink_is_settled(puller->sink))
 		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
 }
 
-/* 1: the last segment is closed. */
+static void begin_stop(struct puller *puller)
+{
+	puller->stop_begun = true;
+	puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
+	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
+	puller->draining = semi_sync_is_awaited(puller->semi_sync);
+	if (!puller->draining)
+		close_stream(puller);
+}
+
+/* Take what the server has sent, and may wait for an answer about, but not for ever. 1: done. */
+static int drain(struct puller *puller, struct error *err)
+{
+	int r = pump(puller, err);
+
+	if (r < 0)
+		return r;
+	puller->draining = stream_is_open(puller->stream) &&
+			   (!puller->listening || feed_has_item(puller->feed)) &&
+			   clock_monotonic_usec() < puller->drain_usec;
+	return !puller->draining;
+}
+
+/*
+ * 1: the last segment is closed. The stream stays until then with semi-sync, because the server
+ * waits to be told that what it holds is durable.
+ */
 static int turn_stopping(struct puller *puller, struct error *err)
 {
-	if (!puller->stop_begun) {
-		puller->stop_begun = true;
-		puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
-		close_stream(puller);
-		if (sink_is_open(puller->sink))
-			sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
-		if (sink_step(puller->sink, err) < 0)
-			return err->code;
+	int r;
+
+	if (!puller->stop_begun)
+		begin_stop(puller);
+	if (puller->draining) {
+		r = drain(puller, err);
+		if (r <= 0)
+			return r;
 	}
-	if (sink_is_closed(puller->sink))
+	if (sink_is_open(puller->sink))
+		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
+	if (sink_step(puller->sink, err) < 0)
+		return err->code;
+	acknowledge(puller);
+	/* A server that does not read is waited for like a disk that does not answer. */
+	if (sink_is_closed(puller->sink) && (!semi_sync_is_sending(puller->semi_sync) ||
+					     clock_monotonic_usec() >= puller->stop_usec)) {
+		semi_sync_leave(puller->semi_sync, "the puller was stopped");
+		close_stream(puller);
 		return 1;
+	}
 	if (clock_monotonic_usec() < puller->stop_usec)
 		return 0;
 	return error_set(err, ERROR_UNAVAILABLE,
@@ -693,6 +712,7 @@ static int turn(struct puller *puller, struct error *err)
 	r = sink_step(puller->sink, err);
 	if (r < 0)
 		return r;
+	acknowledge(puller);
 	note_success(puller);
 	note_caught_up(puller);
 	if (is_streaming(puller))
@@ -700,6 +720,7 @@ static int turn(struct puller *puller, struct error *err)
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
 	tell_state(puller);
+	semi_sync_tell(puller->semi_sync);
 	return 0;
 }
 
@@ -708,8 +729,12 @@ static void set_timer(struct puller *puller)
 	uint64_t deadline =
 		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
-	if (puller->stop_begun)
-		deadline = MIN(deadline, puller->stop_usec);
+	deadline = MIN(deadline, semi_sync_deadline(puller->semi_sync));
+
+	if (puller->more)
+		deadline = 1;
+	else if (puller->stop_begun)
+		deadline = MIN(deadline, puller->draining ? puller->drain_usec : puller->stop_usec);
 	else if (puller->held && stream_is_open(puller->stream))
 		deadline = MIN(deadline, puller->held_usec);
 	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
@@ -719,7 +744,7 @@ static void set_timer(struct puller *puller)
 		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
 	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
 		 !feed_has_item(puller->feed))
-		deadline = MIN(deadline, allowance_deadline(puller));
+		deadline = MIN(deadline, allowance_deadline(&puller->allowance));
 	if (is_streaming(puller))
 		deadline = MIN(deadline, observing_deadline(&puller->observing));
 	ring_timer(puller->options.ring, deadline == UINT64_MAX ? 0 : MAX(deadline, 1));
@@ -727,10 +752,21 @@ static void set_timer(struct puller *puller)
 
 static int handle(struct puller *puller, const struct ring_event *event, struct error *err)
 {
-	if (event->kind == RING_APPENDED)
-		return sink_appended(puller->sink, event->tag, event->result, err);
+	int r;
+
+	if (event->kind == RING_APPENDED) {
+		r = sink_appended(puller->sink, event->tag, event->result, err);
+		/* Before anything else is done: a commit waits for it. */
+		if (r == 0)
+			acknowledge(puller);
+		return r;
+	}
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
 		puller->listening = false;
+	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
+		semi_sync_ready(puller->semi_sync);
+		acknowledge(puller);
+	}
 	if (event->kind != RING_TIMER && event->tag == TAG_KEEPER)
 		sink_keeper_readable(puller->sink);
 	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)

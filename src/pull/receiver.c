@@ -401,6 +401,7 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 			return r;
 	}
 	describe_event(receiver, crc_wrong, &received->event);
+	received->acknowledge = item->acknowledge;
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -486,6 +487,7 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	if (r < 0)
 		return r;
 	receiver->at_end = false;
+	ret_received->type = receiver->header.type;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
 	return take_first(receiver, item, ret_received, err);

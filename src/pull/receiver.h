@@ -30,7 +30,7 @@ enum received_kind {
 
 struct received {
 	enum received_kind kind;
-	uint8_t type; /* enum event_type */
+	uint8_t type; /* enum event_type; of NOTHING too, with its first piece */
 	const uint8_t *bytes;
 	size_t size;
 	bool first, last;	    /* of the event; a whole one is both */
@@ -39,6 +39,9 @@ struct received {
 	uint64_t length;	    /* of the event */
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
+	/* With @last: the server asks for an acknowledgement of it. Of NOTHING: the last archived
+	 * event has come again, and the one that acknowledged it may have died before. */
+	bool acknowledge;
 };
 
 struct receiver;

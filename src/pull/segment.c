@@ -17,7 +17,10 @@ struct segment {
 
 	struct segment_output frames[FRAMES_MAX]; /* [0] is being written */
 	size_t frame_count;
-	size_t written[CONFIG_VOLUMES_MAX]; /* bytes of frames[0] that are on this volume */
+	uint64_t frame_requests[FRAMES_MAX]; /* positions to acknowledge with them; 0: none */
+	uint64_t pending_request;	     /* the same of the pending bytes */
+	uint64_t granted;		     /* the same of what is durable and was not taken */
+	size_t written[CONFIG_VOLUMES_MAX];  /* bytes of frames[0] that are on this volume */
 	bool in_flight[CONFIG_VOLUMES_MAX];
 	struct segment_durable durable;
 };
@@ -110,8 +113,9 @@ static void submit(struct segment *segment)
 	}
 }
 
-static void queue(struct segment *segment)
+static void queue(struct segment *segment, uint64_t request)
 {
+	segment->frame_requests[segment->frame_count] = request;
 	segment->frame_count++;
 	if (segment->frame_count == 1) {
 		memset(segment->written, 0, sizeof(segment->written));
@@ -123,7 +127,50 @@ void segment_flush(struct segment *segment, uint64_t now_usec)
 {
 	ASSERT(segment->frame_count < FRAMES_MAX);
 	segment_writer_build(segment->writer, now_usec, &segment->frames[segment->frame_count]);
-	queue(segment);
+	queue(segment, segment->pending_request);
+	segment->pending_request = 0;
+}
+
+void segment_request(struct segment *segment, uint64_t position)
+{
+	const struct segment_state *state = segment_writer_state(segment->writer);
+
+	ASSERT(position <= state->summary.event_end);
+	if (segment_writer_pending(segment->writer) > 0)
+		segment->pending_request = position;
+	else if (segment->frame_count > 0)
+		segment->frame_requests[segment->frame_count - 1] = position;
+	else
+		segment->granted = position;
+}
+
+bool segment_requested(const struct segment *segment)
+{
+	return segment->pending_request != 0;
+}
+
+bool segment_owes(const struct segment *segment)
+{
+	bool owes = segment->pending_request != 0;
+
+	for (size_t i = 0; i < segment->frame_count; i++)
+		owes |= segment->frame_requests[i] != 0;
+	return owes;
+}
+
+uint64_t segment_take_granted(struct segment *segment)
+{
+	uint64_t position = segment->granted;
+
+	segment->granted = 0;
+	return position;
+}
+
+void segment_forget_requests(struct segment *segment)
+{
+	segment->pending_request = 0;
+	memset(segment->frame_requests, 0, sizeof(segment->frame_requests));
+	segment->granted = 0;
 }
 
 int segment_queue_session(struct segment *segment, const void *bytes, size_t size,
@@ -135,7 +182,7 @@ int segment_queue_session(struct segment *segment, const void *bytes, size_t siz
 	r = segment_writer_session(segment->writer, bytes, size, now_usec,
 				   &segment->frames[segment->frame_count], err);
 	if (r == 0)
-		queue(segment);
+		queue(segment, 0);
 	return r;
 }
 
@@ -148,7 +195,7 @@ int segment_queue_end(struct segment *segment, enum segment_ended ended, const c
 	r = segment_writer_end(segment->writer, ended, next_file, NULL, now_usec,
 			       &segment->frames[segment->frame_count], err);
 	if (r == 0)
-		queue(segment);
+		queue(segment, 0);
 	return r;
 }
 
@@ -163,8 +210,11 @@ static void frame_durable(struct segment *segment)
 	segment->durable.received_usec = frame->received_usec;
 	segment->durable.size = frame->offset + frame->size;
 	segment->durable.any = true;
+	if (segment->frame_requests[0])
+		segment->granted = segment->frame_requests[0];
 	segment_writer_written(segment->writer);
 	segment->frames[0] = segment->frames[1];
+	segment->frame_requests[0] = segment->frame_requests[1];
 	segment->frame_count--;
 	memset(segment->written, 0, sizeof(segment->written));
 	if (segment->frame_count > 0)

@@ -8,6 +8,8 @@
  *     acknowledged or reported that is not in it.
  *  3. The bytes of a frame are never made twice: a short write goes on with the rest of them, also
  *     after the volume was full.
+ *  4. A position that was asked for by segment_request() goes with the frame that holds its last
+ *     byte, and segment_take_granted() gives it only after that frame is complete on every volume.
  *
  * Owns: descriptors, writer, key (inside the writer). Borrows: the ring, with tags
  * [tag, tag + volumes). Threads: one. Nothing is allocated after _new.
@@ -46,6 +48,21 @@ bool segment_in_flight(const struct segment *segment);
 
 /* Make the pending bytes a frame and queue it; segment_writer_ready() must hold. */
 void segment_flush(struct segment *segment, uint64_t now_usec);
+
+/*
+ * The server waits for an acknowledgement of the event that ends at @position, which was added with
+ * all that is before it. Only the newest request of a frame is kept: one covers what is before it.
+ */
+void segment_request(struct segment *segment, uint64_t position);
+bool segment_requested(const struct segment *segment); /* one goes with the pending bytes */
+bool segment_owes(const struct segment *segment);      /* one is not durable yet */
+
+/* The newest request that has become durable, once; 0: none. */
+uint64_t segment_take_granted(struct segment *segment);
+
+/* The connection that asked has gone: nobody waits for these answers any more. */
+void segment_forget_requests(struct segment *segment);
+
 int segment_queue_session(struct segment *segment, const void *bytes, size_t size,
 			  uint64_t now_usec, struct error *err) MUST_CHECK;
 int segment_queue_end(struct segment *segment, enum segment_ended ended, const char *next_file,

@@ -1,5 +1,6 @@
 #include "pull/sink.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,10 +41,11 @@ struct sink {
 	bool has_attached; /* an answer that the puller has not taken */
 	bool let_go;
 	struct attached attached;
-	bool has_status;
+	bool has_status, has_semi_sync, semi_sync_due;
 	struct pull_status status;
 	struct observed *observed; /* the last, with its list; NULL before the first */
 	int observed_list_fd;	   /* -1: it has none */
+	struct pull_semi_sync semi_sync;
 
 	uint64_t step_usec; /* the time of the last sink_step(): asked for at each event */
 	enum sink_state state;
@@ -55,6 +57,9 @@ struct sink {
 	enum segment_ended ended;
 	char next_file[BINLOG_NAME_MAX + 1];
 	bool end_queued;
+
+	bool granted; /* an acknowledgement that was not taken */
+	struct acknowledgement acknowledgement;
 
 	bool open_wanted;
 	uint64_t open_usec;   /* not before */
@@ -194,6 +199,7 @@ const struct control *sink_control(const struct sink *sink)
 static void let_go(struct sink *sink)
 {
 	log_warning("segment.let-go", LOG_END);
+	sink_forget_requests(sink);
 	keeper_client_disconnect(sink->client);
 	watch_keeper(sink);
 	sink->state = SINK_LETTING_GO;
@@ -201,6 +207,12 @@ static void let_go(struct sink *sink)
 	sink->full_usec = 0;
 	sink->damaged = (struct damaged){0};
 	sink->damaged_due = false;
+}
+
+static void tell_semi_sync(struct sink *sink)
+{
+	if (sink->semi_sync_due)
+		sink->semi_sync_due = !keeper_client_semi_sync(sink->client, &sink->semi_sync);
 }
 
 static void take_attached(struct sink *sink, bool held, const struct attached *attached)
@@ -223,6 +235,8 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 		keeper_client_status(sink->client, &sink->status);
 	if (sink->observed)
 		keeper_client_observed(sink->client, sink->observed, sink->observed_list_fd);
+	sink->semi_sync_due = sink->has_semi_sync;
+	tell_semi_sync(sink);
 	sink->progress_due = true;
 	sink->damaged_due = sink->damaged.length > 0;
 }
@@ -290,6 +304,15 @@ void sink_observed(struct sink *sink, const struct observed *observed, const uin
 		close(sink->observed_list_fd);
 	sink->observed_list_fd = fd;
 	keeper_client_observed(sink->client, observed, fd);
+	watch_keeper(sink);
+}
+
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync)
+{
+	sink->semi_sync = *semi_sync;
+	sink->has_semi_sync = true;
+	sink->semi_sync_due = true;
+	tell_semi_sync(sink);
 	watch_keeper(sink);
 }
 
@@ -425,7 +448,8 @@ static void flush_if_due(struct sink *sink, uint64_t now)
 		return;
 	if (segment_writer_full(writer) || sink->flush ||
 	    (segment_frames(sink->segment) == 0 &&
-	     now >= sink->pending_usec + sink->options.frame_delay_usec))
+	     (segment_requested(sink->segment) ||
+	      now >= sink->pending_usec + sink->options.frame_delay_usec)))
 		flush(sink);
 }
 
@@ -493,6 +517,68 @@ void sink_event_end(struct sink *sink, const struct segment_event *event)
 	if (event->crc_wrong)
 		note_damaged(sink, event);
 }
+
+/* --- acknowledgements ------------------------------------------------------------------------ */
+
+static void grant(struct sink *sink, const char *file, uint64_t position)
+{
+	snprintf(sink->acknowledgement.file, sizeof(sink->acknowledgement.file), "%s", file);
+	sink->acknowledgement.position = position;
+	sink->granted = true;
+}
+
+/* What the segment has made durable. */
+static void grant_durable(struct sink *sink)
+{
+	uint64_t position = segment_take_granted(sink->segment);
+
+	if (position != 0)
+		grant(sink, segment_header(sink->segment)->binlog_file, position);
+}
+
+void sink_request(struct sink *sink)
+{
+	ASSERT(sink->state == SINK_OPEN);
+	segment_request(sink->segment,
+			segment_writer_state(segment_writer(sink->segment))->summary.event_end);
+	grant_durable(sink);
+}
+
+void sink_request_again(struct sink *sink, const struct place *place)
+{
+	/* What this segment holds may be lost; the stream begins anew. */
+	if (sink->state == SINK_LETTING_GO || sink->has_attached)
+		return;
+	if (sink->segment && strcmp(segment_header(sink->segment)->binlog_file, place->file) == 0) {
+		segment_request(sink->segment, place->position);
+		grant_durable(sink);
+	} else {
+		grant(sink, place->file, place->position); /* its segment is closed */
+	}
+}
+
+bool sink_take_acknowledgement(struct sink *sink, struct acknowledgement *ret_acknowledgement)
+{
+	if (!sink->granted)
+		return false;
+	*ret_acknowledgement = sink->acknowledgement;
+	sink->granted = false;
+	return true;
+}
+
+bool sink_owes_acknowledgement(const struct sink *sink)
+{
+	return sink->segment && segment_owes(sink->segment);
+}
+
+void sink_forget_requests(struct sink *sink)
+{
+	sink->granted = false;
+	if (sink->segment)
+		segment_forget_requests(sink->segment);
+}
+
+/* --- the segment's end ----------------------------------------------------------------------- */
 
 enum segment_ended sink_roll_due(const struct sink *sink, uint64_t length)
 {
@@ -577,6 +663,7 @@ int sink_appended(struct sink *sink, uint32_t tag, int result, struct error *err
 	if (r > 0) {
 		sink->full_usec = 0;
 		sink->progress_due = true;
+		grant_durable(sink);
 	}
 	return 0;
 }
@@ -605,6 +692,7 @@ int sink_step(struct sink *sink, struct error *err)
 	if (sink->segment && sink->progress_due && now >= sink->progress_usec)
 		tell_progress(sink);
 	tell_damaged(sink);
+	tell_semi_sync(sink);
 	watch_keeper(sink);
 	return r;
 }

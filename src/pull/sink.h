@@ -11,7 +11,8 @@
  *
  * Owns: the keeper's connection and the segment. Borrows: the ring, with its tags. Threads: one.
  * Allocates when a segment is opened, never for an event.
- * Durable: what PROGRESS and SEGMENT_CLOSED say. Crash: the keeper ends what was open.
+ * Durable: what PROGRESS and SEGMENT_CLOSED say, and every position that
+ * sink_take_acknowledgement() gives. Crash: the keeper ends what was open.
  */
 #pragma once
 
@@ -25,6 +26,9 @@
 #include "io/ring.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
+#include "pull/acknowledger.h"
+#include "pull/place.h"
 #include "volume/writer.h"
 
 struct sink;
@@ -87,6 +91,26 @@ int sink_session(struct sink *sink, const void *bytes, size_t size, struct error
 size_t sink_add(struct sink *sink, const void *bytes, size_t size);
 void sink_event_end(struct sink *sink, const struct segment_event *event);
 
+/*
+ * The server asks for an acknowledgement: of the event that was ended just now; or of the last
+ * archived one, which has come again and ends at @place. From now on its bytes wait neither for
+ * more of them nor for frame-delay: they are written as soon as nothing is in flight.
+ */
+void sink_request(struct sink *sink);
+void sink_request_again(struct sink *sink, const struct place *place);
+
+/*
+ * The newest position that was asked for and is durable on every volume, once: all frames up to the
+ * one that holds the last byte before it are complete. Positions of one file never go back.
+ */
+bool sink_take_acknowledgement(struct sink *sink, struct acknowledgement *ret_acknowledgement);
+
+/* Something that was asked for is not durable yet. */
+bool sink_owes_acknowledgement(const struct sink *sink);
+
+/* Who asked has gone; another stream asks anew. */
+void sink_forget_requests(struct sink *sink);
+
 /* Should the segment end before an event of @length bytes is added? SIZE, AGE, or 0. */
 enum segment_ended sink_roll_due(const struct sink *sink, uint64_t length);
 
@@ -108,6 +132,8 @@ void sink_observed(struct sink *sink, const struct observed *observed, const uin
 
 /* What the keeper wants: is the source to be pulled? Valid until the next call. */
 const struct control *sink_control(const struct sink *sink);
+/* The same; the newest is told as soon as it can be. */
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync);
 
 /* Why nothing goes on at this end; NULL if all is well. */
 const struct error *sink_trouble(const struct sink *sink);

@@ -8,6 +8,7 @@
 #include "pull/connection.h"
 #include "pull/connection_id.h"
 #include "pull/packet.h"
+#include "pull/registration.h"
 
 /* Numbers of server errors that end a dump. MariaDB and MySQL: mysqld_error.h. */
 #define SERVER_FATAL_READING_BINLOG 1236
@@ -20,6 +21,12 @@ struct stream {
 	struct tls_stream *tls;
 	struct packet_reader *reader;
 	struct receiver *receiver;
+	struct acknowledger *acknowledger;
+	char semi_sync_absent[REGISTRATION_SENTENCE_SIZE];
+	/* For stream_deregister(): borrowed from the request. */
+	const struct config_server *server;
+	struct credential *credential;
+	unsigned long thread_id;
 	struct server_facts facts;
 	struct session session;
 	struct location location;
@@ -35,6 +42,7 @@ struct stream *stream_new(const struct config_source *source)
 	stream->source = source;
 	stream->reader = packet_reader_new();
 	stream->receiver = receiver_new();
+	stream->acknowledger = acknowledger_new();
 	return stream;
 }
 
@@ -45,6 +53,7 @@ void stream_free(struct stream *stream)
 	stream_close(stream);
 	packet_reader_free(stream->reader);
 	receiver_free(stream->receiver);
+	acknowledger_free(stream->acknowledger);
 	free(stream);
 }
 
@@ -141,7 +150,8 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 		r = connection_tls(stream->connection, &stream->tls, err);
 	if (r < 0)
 		return r;
-	packet_reader_start(stream->reader, stream->tls);
+	packet_reader_start(stream->reader, stream->tls, stream->source->semi_sync);
+	acknowledger_start(stream->acknowledger, stream->tls);
 	receiver_start(stream->receiver, place, location->file, request->same_history);
 	receiver_set_current(stream->receiver, stream->facts.last_file);
 	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "connection",
@@ -170,6 +180,19 @@ static int choose_place(struct stream *stream, const struct stream_request *requ
 	return locate(stream->connection, &stream->facts, &wanted, &stream->location, err);
 }
 
+static int check_semi_sync(struct stream *stream, const struct stream_request *request,
+			   struct error *err)
+{
+	stream->server = request->server;
+	stream->credential = request->credential;
+	stream->thread_id = connection_id(stream->connection);
+	stream->semi_sync_absent[0] = '\0';
+	if (!stream->source->semi_sync)
+		return 0;
+	return registration_check(stream->connection, stream->facts.identity.flavour,
+				  stream->semi_sync_absent, err);
+}
+
 int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
 {
 	int r;
@@ -187,6 +210,8 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 		r = choose_place(stream, request, err);
 	if (r < 0)
 		error_prefix(err, "%s:%u", request->server->host, (unsigned)request->server->port);
+	if (r == 0)
+		r = check_semi_sync(stream, request, err);
 	if (r == 0)
 		r = begin_dump(stream, request, err);
 	if (r != 0)
@@ -255,4 +280,47 @@ int stream_next(struct stream *stream, struct received *ret_received, enum tls_w
 	}
 	r = receiver_take(stream->receiver, &item, ret_received, err);
 	return r < 0 ? r : 1;
+}
+
+/* --- acknowledging --------------------------------------------------------------------------- */
+
+enum packet_semi_sync stream_semi_sync(const struct stream *stream)
+{
+	return packet_reader_semi_sync(stream->reader);
+}
+
+void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement)
+{
+	acknowledger_give(stream->acknowledger, acknowledgement);
+}
+
+const char *stream_semi_sync_absent(const struct stream *stream)
+{
+	return stream->semi_sync_absent;
+}
+
+const struct acknowledgement *stream_acknowledged(const struct stream *stream)
+{
+	return acknowledger_sent(stream->acknowledger);
+}
+
+int stream_deregister(struct stream *stream, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = NULL;
+	char id[CONNECTION_ID_SIZE];
+	int r;
+
+	connection_id_make(id);
+	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
+			    err);
+	if (r == 0)
+		r = registration_end(connection, stream->thread_id, err);
+	return r < 0 ? error_prefix(err, "ending the dump at the server") : 0;
+}
+
+int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
+		struct error *err)
+{
+	return acknowledger_send(stream->acknowledger, ret_sent, ret_want, err);
 }

@@ -1,8 +1,9 @@
 /*
  * One dump, from connecting to its end: TLS, login, pre-flight, handshake, then received items.
  *
- * Owns: the connection, packet reader (4 MiB) and receiver, which live on between streams. Threads:
- * one. stream_open() blocks, with time-outs; nothing else does. Allocates nothing for an event.
+ * Owns: the connection, packet reader (4 MiB), receiver and acknowledger, which live on between
+ * streams. Threads: one. stream_open() blocks, with time-outs; nothing else does. Allocates nothing
+ * for an event.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "pull/acknowledger.h"
 #include "pull/binlog_list.h"
 #include "pull/handshake.h"
 #include "pull/locate.h"
@@ -65,3 +67,18 @@ bool stream_file_is_gone(const struct stream *stream);
 
 /* Has anything arrived since the last call? */
 bool stream_heard(struct stream *stream);
+
+/*
+ * Semi-sync: does the server do it, and tell it what is durable. stream_send() sends as much as
+ * goes: 1 all, 0 when the descriptor must become writable (or readable) first; as
+ * acknowledger_send(). An error ends the stream.
+ */
+enum packet_semi_sync stream_semi_sync(const struct stream *stream);
+const char *stream_semi_sync_absent(const struct stream *stream); /* as registration_check() */
+void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement);
+int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
+		struct error *err) MUST_CHECK;
+const struct acknowledgement *stream_acknowledged(const struct stream *stream);
+
+/* Have the server end the open dump, so that it does not wait for us any more. Blocks. */
+int stream_deregister(struct stream *stream, struct error *err) MUST_CHECK;

@@ -26,6 +26,7 @@
 #include "store/record.h"
 #include "store/request_record.h"
 #include "store/segment_record.h"
+#include "store/semi_sync_record.h"
 
 struct state;
 

@@ -5,6 +5,7 @@
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DECODE(MESSAGE_CONTROL, control, control, 0)
 		DECODE(MESSAGE_OBSERVED, observed, observed, data[1] & 1)
 		DECODE(MESSAGE_DAMAGED, damaged, damaged, 0)
+		DECODE(MESSAGE_SEMI_SYNC, pull_semi_sync, pull_semi_sync, 0)
 		DECODE(MESSAGE_HSM_PROVISION, hsm_provision, hsm_provision, 0)
 		DECODE(MESSAGE_HSM_KEYS, hsm_keys, hsm_keys, 0)
 		DECODE(MESSAGE_HSM_UNWRAP, hsm_unwrap, hsm_unwrap, 0)

@@ -1,7 +1,8 @@
 /*
  * Any bytes as what a server sends after the dump command: packets, then events. The first byte
- * says how many bytes a read gives, whether the stream begins within a file, and whether the events
- * are given the right CRCs first: else hardly any would get past it.
+ * says how many bytes a read gives, whether the stream begins within a file, whether semi-sync was
+ * asked for, and whether the events are given the right CRCs first: else hardly any would get past
+ * it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -74,14 +75,18 @@ static void sign(uint8_t *bytes, size_t size)
 
 		if (length > size - 4)
 			return;
+		bytes += 4 + length;
+		size -= 4 + length;
+		if (length > 3 && event[0] == 0xef) {
+			event += 2; /* semi-sync */
+			length -= 2;
+		}
 		if (length > 1 && event_crc_init(&crc, (uint32_t)length - 1, &ignored) == 0) {
 			event_crc_update(&crc, event, length - 1);
 			for (int i = 0; i < EVENT_CRC_SIZE; i++)
 				event[length - 1 - EVENT_CRC_SIZE + (size_t)i] =
 					(uint8_t)(crc.computed >> (8 * i));
 		}
-		bytes += 4 + length;
-		size -= 4 + length;
 	}
 }
 
@@ -112,10 +117,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	if (data[0] & 2)
 		sign(copy + 1, size - 1);
-	stream = (struct tls_stream){copy + 1, size - 1, (data[0] >> 2) * 7u + 1};
+	stream = (struct tls_stream){copy + 1, size - 1, (data[0] >> 2 & 0x1f) * 7u + 1};
 	if (!(data[0] & 1))
 		place = (struct place){0};
-	packet_reader_start(reader, &stream);
+	packet_reader_start(reader, &stream, data[0] & 0x80);
 	receiver_start(receiver, &place, "golden-bin.000001", false);
 	while (r >= 0) {
 		r = packet_reader_next(reader, &item, &number, &err);

@@ -51,6 +51,7 @@ PLAIN(segment_opened)
 ROUND_TRIP(segment_sealed)
 PLAIN(covered)
 PLAIN(orphan)
+PLAIN(semi_sync)
 PLAIN(request)
 PLAIN(approved)
 PLAIN(exported)
@@ -70,6 +71,7 @@ static void decode_all(const json_t *object)
 	round_trip_segment_sealed(object);
 	round_trip_covered(object);
 	round_trip_orphan(object);
+	round_trip_semi_sync(object);
 	round_trip_request(object);
 	round_trip_approved(object);
 	round_trip_exported(object);

@@ -36,6 +36,8 @@ static void a_mariadb_session_is_asked_for_the_unchanged_stream(void **state)
 	assert_int_equal(flavour_statement(FLAVOUR_MARIADB, 1000, 1000000, text, &err), 0);
 	assert_int_equal(flavour_traits(FLAVOUR_MARIADB)->dump_flags, 2);
 	assert_string_equal(flavour_traits(FLAVOUR_MARIADB)->replay_tool, "mariadb-binlog");
+	assert_string_equal(flavour_traits(FLAVOUR_MARIADB)->semi_sync,
+			    "SET @rpl_semi_sync_slave=1");
 	assert_string_equal(flavour_traits(FLAVOUR_MARIADB)->name, "MariaDB");
 }
 
@@ -52,6 +54,8 @@ static void a_mysql_session_uses_both_spellings(void **state)
 				  " @master_heartbeat_period=18446744073709551000");
 	assert_int_equal(flavour_statement(FLAVOUR_MYSQL, 2, 1, text, &err), 0);
 	assert_string_equal(flavour_traits(FLAVOUR_MYSQL)->replay_tool, "mysqlbinlog");
+	assert_string_equal(flavour_traits(FLAVOUR_MYSQL)->semi_sync,
+			    "SET @rpl_semi_sync_replica=1, @rpl_semi_sync_slave=1");
 }
 
 static void a_heartbeat_beyond_all_time_is_refused(void **state)

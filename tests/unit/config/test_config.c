@@ -66,6 +66,7 @@ static void a_whole_file_fills_every_field(void **state)
 	crm = config_find_source(config, "crm");
 	assert_string_equal(crm->retention, "default");
 	assert_string_equal(crm->start, "oldest");
+	assert_false(crm->semi_sync);
 	assert_null(crm->tls_key);
 	assert_null(config_find_source(config, "hr"));
 	config_free(config);
@@ -73,11 +74,12 @@ static void a_whole_file_fills_every_field(void **state)
 
 static void defaults_hold_wherever_they_stand(void **state)
 {
-	struct config *config = parse(BASE SOURCE DEFAULTS "heartbeat = 9s\n");
+	struct config *config = parse(BASE SOURCE DEFAULTS "heartbeat = 9s\nsemi-sync = yes\n");
 
 	(void)state;
 	assert_string_equal(config->sources[0].user, "binvault");
 	assert_int_equal(config->sources[0].heartbeat_usec, 9 * USEC_PER_SEC);
+	assert_true(config->sources[0].semi_sync);
 	assert_true(config->sources[0].allow_row);
 	assert_int_equal(config->reserve, UINT64_C(1) << 30);
 	assert_string_equal(config->runtime, "/run/binvault");
@@ -197,6 +199,8 @@ static const struct {
 	{BASE DEFAULTS SOURCE "tls-minimum = 1.1\n", "f:16: 'tls-minimum': '1.1' is not"},
 	{BASE DEFAULTS SOURCE "retention = gold\n", "f:16: there is no section [retention "
 						    "gold]"},
+	{BASE DEFAULTS SOURCE "semi-sync = on\n", "f:16: 'semi-sync': 'on' is not one of: yes | "
+						  "no"},
 	{BASE DEFAULTS SOURCE "start = a/b\n", "f:16: 'start': 'a/b' is not one of"},
 	{BASE DEFAULTS SOURCE "allowed-formats = row, col\n", "f:16: 'allowed-formats': "
 							      "'col' is not one of"},

@@ -11,6 +11,7 @@
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_semi_sync.h"
 
 struct field {
 	const char *name;
@@ -40,6 +41,7 @@ union native {
 	struct control control;
 	struct observed observed;
 	struct damaged damaged;
+	struct pull_semi_sync pull_semi_sync;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -111,6 +113,7 @@ PLAIN(pull_status, pull_status)
 PLAIN(control, control)
 WITH_FD(observed, observed_send(fd, m, carried, err))
 PLAIN(damaged, damaged)
+PLAIN(pull_semi_sync, pull_semi_sync)
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -179,6 +182,12 @@ TEXT(m->binlog_file, "mariadb-bin.000412");
 COUNT_UP(m->position, 2);
 COUNT_UP(m->length, 3);
 COUNT_UP(m->crc, 4);
+END FILL(pull_semi_sync, pull_semi_sync) COUNT_UP(m->since_usec, 1);
+TEXT(m->sentence, "no puller is connected");
+TEXT(m->file, "mariadb-bin.000412");
+COUNT_UP(m->position, 2);
+COUNT_UP(m->acknowledged_count, 3);
+COUNT_UP(m->other_count, 4);
 END FILL(pull_status, pull_status) m->state = PULL_WAITING;
 COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
@@ -313,6 +322,10 @@ static const struct conversation conversations[] = {
 	{ROW(damaged, damaged, MESSAGE_DAMAGED, 0),
 	 {F(damaged, segment_id), F(damaged, binlog_file), F(damaged, position),
 	  F(damaged, length), F(damaged, crc)}},
+	{ROW(pull_semi_sync, pull_semi_sync, MESSAGE_SEMI_SYNC, 0),
+	 {F(pull_semi_sync, on), F(pull_semi_sync, since_usec), F(pull_semi_sync, sentence),
+	  F(pull_semi_sync, file), F(pull_semi_sync, position),
+	  F(pull_semi_sync, acknowledged_count), F(pull_semi_sync, other_count)}},
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence), F(pull_status, connection), F(pull_status, caught_up_usec)}},

@@ -126,19 +126,39 @@ static inline void packet_add(struct bytes *to, uint8_t *sequence, const void *p
 	}
 }
 
+/* One event in a packet, behind @before. */
+static inline void event_packet_add(struct bytes *to, uint8_t *sequence, const void *before,
+				    size_t before_size, const uint8_t *event)
+{
+	size_t length = get_le32(event + 9);
+	uint8_t *payload = malloc(before_size + length);
+
+	assert_non_null(payload);
+	memcpy(payload, before, before_size);
+	memcpy(payload + before_size, event, length);
+	packet_add(to, sequence, payload, before_size + length);
+	free(payload);
+}
+
 /* Each event of @events in a packet of its own. */
 static inline void packets_add(struct bytes *to, uint8_t *sequence, const struct bytes *events)
 {
-	for (size_t at = 0; at < events->size;) {
-		size_t length = get_le32(events->bytes + at + 9);
-		uint8_t *payload = malloc(1 + length);
+	for (size_t at = 0; at < events->size; at += get_le32(events->bytes + at + 9))
+		event_packet_add(to, sequence, "\0", 1, events->bytes + at);
+}
 
-		assert_non_null(payload);
-		payload[0] = 0;
-		memcpy(payload + 1, events->bytes + at, length);
-		packet_add(to, sequence, payload, 1 + length);
-		free(payload);
-		at += length;
+/* The same with semi-sync: XID events ask for an acknowledgement, and then the server counts
+ * anew. */
+static inline void semi_sync_packets_add(struct bytes *to, uint8_t *sequence,
+					 const struct bytes *events)
+{
+	for (size_t at = 0; at < events->size; at += get_le32(events->bytes + at + 9)) {
+		bool asks = events->bytes[at + 4] == EVENT_XID;
+
+		event_packet_add(to, sequence, asks ? "\0\xef\1" : "\0\xef\0", 3,
+				 events->bytes + at);
+		if (asks)
+			*sequence = 1;
 	}
 }
 

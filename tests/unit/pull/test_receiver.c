@@ -473,7 +473,7 @@ static void no_event_allocates(void **state)
 	assert_ok(segment_writer_new(&header, &key, &options, &writer, &fixture->err),
 		  &fixture->err);
 	stream = (struct tls_stream){wire.bytes, wire.size, 0, 777, true, false};
-	packet_reader_start(reader, &stream);
+	packet_reader_start(reader, &stream, false);
 	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
 	random_bytes(&number, sizeof(number)); /* once, the library makes its generator */
 	before = allocation_count;

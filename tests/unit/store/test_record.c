@@ -39,6 +39,13 @@ static json_t *sample(const char *type)
 					 .limit_position = 77,
 					 .reason = "lost table"};
 	struct approved_record approved = {.request = "R-7F3A", .by = "policy"};
+	struct semi_sync_record semi_sync = {.source = "orders",
+					     .since_usec = 1700000000000000u,
+					     .sentence = "no puller is connected",
+					     .binlog_file = "binlog.000002",
+					     .position = UINT64_C(5) << 32,
+					     .change_count = 3,
+					     .off_usec = 7};
 	struct exported_record exported = {.request = "R-7F3A",
 					   .manifest = true,
 					   .signature_size = 3,
@@ -70,6 +77,8 @@ static json_t *sample(const char *type)
 		object = paused_record_encode(&paused);
 	if (strcmp(type, "resumed") == 0)
 		object = resumed_record_encode(&resumed);
+	if (strcmp(type, "semi-sync") == 0)
+		object = semi_sync_record_encode(&semi_sync);
 	if (strcmp(type, "request") == 0)
 		object = request_record_encode(&request);
 	if (strcmp(type, "approved") == 0)
@@ -102,6 +111,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 		struct covered_record covered;
 		struct damaged_record damaged;
 		struct orphan_record orphan;
+		struct semi_sync_record semi_sync;
 		struct request_record request;
 		struct approved_record approved;
 		struct exported_record exported;
@@ -125,6 +135,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	AGAIN(RECORD_COVERED, covered, covered)
 	AGAIN(RECORD_DAMAGED, damaged, damaged)
 	AGAIN(RECORD_ORPHAN, orphan, orphan)
+	AGAIN(RECORD_SEMI_SYNC, semi_sync, semi_sync)
 	AGAIN(RECORD_REQUEST, request, request)
 	AGAIN(RECORD_APPROVED, approved, approved)
 	AGAIN(RECORD_EXPORTED, exported, exported)
@@ -139,7 +150,8 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 
 static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
 				    "approved",	      "exported",      "config", "master",
-				    "signing-key",    "export-failed", "policy", "damaged"};
+				    "signing-key",    "export-failed", "policy",  "damaged",
+				    "semi-sync"};
 
 static void every_record_comes_back_as_it_was(void **state)
 {
