@@ -118,7 +118,7 @@ static void print_details(const json_t *source, uint64_t now)
 	char when[TIME_TEXT_SIZE];
 	size_t i;
 
-	if (text_of(source, "sentence")[0] && !flag_of(source, "normal")) {
+	if (text_of(source, "sentence")[0]) {
 		printf("  %s: %s", text_of(source, "name"), text_of(source, "sentence"));
 		if (retry > 0) {
 			moment(retry, now, when);

@@ -40,6 +40,11 @@
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
+#define REREADING                                                                                  \
+	"re-reading %.128s: %d %%. This server cannot be asked for a position beyond 4 GiB "       \
+	"(MySQL "                                                                                  \
+	"with gtid_mode=ON can), so what is archived comes again first; it is compared at its end"
+
 struct spot {
 	char file[BINLOG_NAME_MAX + 1]; /* "": none */
 	uint64_t position;
@@ -175,9 +180,15 @@ static void tell_state(struct puller *puller)
 		snprintf(status.sentence, sizeof(status.sentence), "%.*s",
 			 (int)sizeof(status.sentence) - 1, trouble->message);
 	} else if (stream_is_open(puller->stream)) {
-		if (!receiver_verified(stream_receiver(puller->stream)))
+		int percent = receiver_reread_percent(stream_receiver(puller->stream));
+
+		if (percent >= 0)
+			snprintf(status.sentence, sizeof(status.sentence), REREADING,
+				 receiver_file(stream_receiver(puller->stream)), percent);
+		else if (!receiver_verified(stream_receiver(puller->stream)))
 			return; /* it is not yet known whether this is the right binlog */
-		status.state = PULL_STREAMING;
+		else
+			status.state = PULL_STREAMING;
 	}
 	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
