@@ -11,6 +11,7 @@
 #include "io/clock.h"
 #include "pull/allowance.h"
 #include "pull/credential.h"
+#include "pull/divergence.h"
 #include "pull/feed.h"
 #include "pull/observing.h"
 #include "pull/semi_sync.h"
@@ -41,8 +42,6 @@
 /* With semi-sync: how long what the server has sent is still taken then. */
 #define DRAIN_USEC (1 * USEC_PER_SEC)
 
-/* A server whose history keeps changing would have its files archived again and again. */
-#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
 /* And how long it may take until what was received is durable, when the source is to be left alone.
  */
 #define HOLD_USEC (30 * USEC_PER_SEC)
@@ -51,6 +50,11 @@
 #define ITEMS_A_STEP 64
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
+
+#define REREADING                                                                                  \
+	"re-reading %.128s: %d %%. This server cannot be asked for a position beyond 4 GiB "       \
+	"(MySQL "                                                                                  \
+	"with gtid_mode=ON can), so what is archived comes again first; it is compared at its end"
 
 struct puller {
 	struct puller_options options;
@@ -64,8 +68,7 @@ struct puller {
 	bool same_history; /* the place is where this process has come itself */
 	struct semi_sync *semi_sync;
 	struct servers servers;
-	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
-	uint64_t diverged_usec;		   /* when that was found out last */
+	struct divergence divergence;
 	struct credential *credential;
 	bool awaiting_runner; /* the ring watches its descriptor */
 	uint64_t opened_usec;
@@ -222,9 +225,15 @@ static void tell_state(struct puller *puller)
 		snprintf(status.sentence, sizeof(status.sentence), "%.*s",
 			 (int)sizeof(status.sentence) - 1, trouble->message);
 	} else if (stream_is_open(puller->stream)) {
-		if (!receiver_verified(stream_receiver(puller->stream)))
+		int percent = receiver_reread_percent(stream_receiver(puller->stream));
+
+		if (percent >= 0)
+			snprintf(status.sentence, sizeof(status.sentence), REREADING,
+				 receiver_file(stream_receiver(puller->stream)), percent);
+		else if (!receiver_verified(stream_receiver(puller->stream)))
 			return; /* it is not yet known whether this is the right binlog */
-		status.state = PULL_STREAMING;
+		else
+			status.state = PULL_STREAMING;
 		snprintf(status.connection, sizeof(status.connection), "%s",
 			 stream_connection(puller->stream));
 		/* Whole seconds: it need not be told more often. */
@@ -253,26 +262,15 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
 	servers_failed(&puller->servers, code, sentence, &now);
 }
 
-/*
- * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
- * if that comes twice in a short time, after a pause.
- */
+/* The server's history is not the archived one: it is gone on with as locate.h says. */
 static void plan_divergence(struct puller *puller, const char *sentence)
 {
-	const struct servers_now now = now_for_servers();
-	uint64_t until = now.monotonic_usec;
+	uint64_t until = divergence_found(&puller->divergence, stream_file_is_gone(puller->stream),
+					  clock_monotonic_usec());
 
-	if (puller->divergence == GENERATION_DIVERGED)
-		puller->divergence = GENERATION_RESET;
-	else
-		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
-									 : GENERATION_DIVERGED;
 	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
-	if (puller->diverged_usec && until < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
-	    puller->divergence != GENERATION_RESET)
-		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
-	servers_stay(&puller->servers, sentence, until, &now);
-	puller->diverged_usec = now.monotonic_usec;
+	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
+	servers_again(&puller->servers, until);
 }
 
 static void close_stream(struct puller *puller)
@@ -323,7 +321,7 @@ static int open_stream(struct puller *puller, struct error *err)
 		.server = server(puller),
 		.place = feed_place(puller->feed),
 		.history = feed_history(puller->feed),
-		.reason = puller->divergence,
+		.reason = puller->divergence.reason,
 		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
 		.credential = puller->credential,
@@ -484,7 +482,7 @@ static void note_success(struct puller *puller)
 	servers_worked(&puller->servers);
 	/* A file that begins anew is gone on with by position as soon as the place is in it. */
 	if (!feed_begins(puller->feed))
-		puller->divergence = 0;
+		puller->divergence.reason = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;

@@ -15,16 +15,18 @@
 #define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
 
 /*
- * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), the last
- * archived event again (AWAIT_REPEATED, unless the file begins here), then what is new; and from
- * each further fake ROTATE on the same again, without a repetition.
+ * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), with a
+ * server that cannot be asked for the place what is archived before the last event (AWAIT_PLACE),
+ * the last archived event again (AWAIT_REPEATED, unless the file begins here), then what is new;
+ * and from each further fake ROTATE on the same again, without a repetition.
  */
-enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_REPEATED, AWAIT_EVENT };
+enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_PLACE, AWAIT_REPEATED, AWAIT_EVENT };
 
 struct receiver {
 	enum expectation await;
 	struct place place; /* where the stream begins */
 	bool resumed;	    /* it begins within the file */
+	bool reread;	    /* it begins with the file, which is archived up to the place */
 	bool tracker_known; /* the tracker's state is that of the position */
 
 	char file[BINLOG_NAME_MAX + 1];
@@ -76,6 +78,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->await = AWAIT_ROTATE;
 	receiver->place = *place;
 	receiver->resumed = place->file[0] != '\0';
+	receiver->reread = false;
 	receiver->tracker_known = receiver->resumed && same_history;
 	snprintf(receiver->file, sizeof(receiver->file), "%s",
 		 receiver->resumed ? place->file : file);
@@ -94,6 +97,22 @@ void receiver_set_current(struct receiver *receiver, const char *file)
 {
 	snprintf(receiver->current_file, sizeof(receiver->current_file), "%s", file);
 	receiver->current = strcmp(receiver->file, file) == 0;
+}
+
+void receiver_set_reread(struct receiver *receiver)
+{
+	ASSERT(receiver->resumed && receiver->await == AWAIT_ROTATE);
+	receiver->resumed = false;
+	receiver->reread = true;
+	receiver->tracker_known = false; /* it follows the file from its beginning again */
+	receiver->position = PLACE_FIRST_POSITION;
+}
+
+int receiver_reread_percent(const struct receiver *receiver)
+{
+	if (receiver->await != AWAIT_PLACE)
+		return -1;
+	return (int)(receiver->position / (receiver->place.position / 100 + 1));
 }
 
 const char *receiver_file(const struct receiver *receiver)
@@ -139,7 +158,7 @@ static int ends_before_place(const struct receiver *receiver, struct error *err)
 	return error_set(err, ERROR_DIVERGED,
 			 "%s of the server ends before %" PRIu64 ", where an archived event "
 			 "stands: the server's binlog is not the one archived",
-			 receiver->file, receiver->position);
+			 receiver->file, receiver->place.last_event_position);
 }
 
 /* The first one confirms what was asked for; a later one says that the file has ended. */
@@ -208,7 +227,7 @@ static int take_heartbeat(struct receiver *receiver, const struct packet_item *i
 {
 	size_t length = strlen(receiver->file);
 
-	if (receiver->await == AWAIT_REPEATED)
+	if (receiver->await == AWAIT_REPEATED || receiver->await == AWAIT_PLACE)
 		return ends_before_place(receiver, err);
 	if (receiver->await != AWAIT_EVENT)
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
@@ -248,7 +267,11 @@ static int take_format(struct receiver *receiver, const struct packet_item *item
 		transaction_init(&receiver->tracker, &receiver->format);
 	else if (!receiver->tracker_known)
 		transaction_resume(&receiver->tracker, &receiver->format, false);
-	receiver->await = receiver->resumed ? AWAIT_REPEATED : AWAIT_EVENT;
+	receiver->await = AWAIT_EVENT;
+	if (receiver->resumed)
+		receiver->await = AWAIT_REPEATED;
+	else if (receiver->reread)
+		receiver->await = AWAIT_PLACE;
 	return 0;
 }
 
@@ -289,11 +312,29 @@ static int not_the_archived(const struct receiver *receiver, const char *what, s
 			 receiver->place.position, receiver->place.last_event_crc);
 }
 
+/* While what is archived is read again: has its last event come? */
+static int look_for_place(struct receiver *receiver, struct error *err)
+{
+	uint64_t last = receiver->place.last_event_position;
+
+	if (receiver->await != AWAIT_PLACE || receiver->position < last)
+		return 0;
+	if (receiver->position > last)
+		return error_set(err, ERROR_DIVERGED,
+				 "no event of the server's %s begins at %" PRIu64 ", where an "
+				 "archived one stands: its binlog is not the one archived",
+				 receiver->file, last);
+	receiver->await = AWAIT_REPEATED;
+	return 0;
+}
+
 /* The first bytes of an event of the file. */
 static int begin_event(struct receiver *receiver, const struct packet_item *item, struct error *err)
 {
-	int r;
+	int r = look_for_place(receiver, err);
 
+	if (r < 0)
+		return r;
 	if (receiver->await == AWAIT_REPEATED &&
 	    receiver->header.length !=
 		    receiver->place.position - receiver->place.last_event_position)
@@ -323,6 +364,12 @@ static int check_crc(struct receiver *receiver, const struct packet_item *item, 
 	*ret_wrong = false;
 	if (r == 0)
 		return 0;
+	/* It was archived, as it came or before it was damaged, and is not archived again. */
+	if (receiver->await == AWAIT_PLACE) {
+		transaction_doubt(&receiver->next_tracker, &receiver->step);
+		*ret_wrong = true;
+		return 0;
+	}
 	switch (suspect_judge(receiver->suspect, receiver->file, receiver->position,
 			      whole ? item->bytes : NULL, receiver->header.length)) {
 	case SUSPECT_SAME:
@@ -423,7 +470,6 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 static int take_stored(struct receiver *receiver, const struct packet_item *item,
 		       struct received *received, struct error *err)
 {
-	bool repeated = receiver->await == AWAIT_REPEATED;
 	int r = item->first ? begin_event(receiver, item, err) : 0;
 
 	if (r < 0)
@@ -431,7 +477,7 @@ static int take_stored(struct receiver *receiver, const struct packet_item *item
 	event_crc_update(&receiver->crc, item->bytes, item->size);
 	suspect_update(receiver->suspect, item->bytes, item->size);
 	*received = (struct received){
-		.kind = repeated ? RECEIVED_NOTHING : RECEIVED_EVENT,
+		.kind = receiver->await == AWAIT_EVENT ? RECEIVED_EVENT : RECEIVED_NOTHING,
 		.type = receiver->header.type,
 		.bytes = item->bytes,
 		.size = item->size,
@@ -490,5 +536,9 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	ret_received->type = receiver->header.type;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
+	/* Of a dump by COM_BINLOG_DUMP_GTID it has the log_pos of the file's own. */
+	if (receiver->resumed && receiver->position > PLACE_FIRST_POSITION &&
+	    receiver->await == AWAIT_FORMAT && receiver->header.type == EVENT_FORMAT_DESCRIPTION)
+		receiver->stored = false;
 	return take_first(receiver, item, ret_received, err);
 }

@@ -67,6 +67,12 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 void receiver_set_current(struct receiver *receiver, const char *file);
 
 /*
+ * Right after receiver_start(): the server was asked for the whole file, because it cannot be asked
+ * for the place. What is archived comes first; it is looked at, and compared at its end.
+ */
+void receiver_set_reread(struct receiver *receiver);
+
+/*
  * Look at the next item. ERROR_DEFECT: damaged, or no binlog: a fresh connection may bring it
  * right. ERROR_DIVERGED: the server's binlog is not the one that is archived. ERROR_REFUSED: it is
  * one that is not archived. After an error only receiver_start() may follow.
@@ -86,6 +92,9 @@ uint64_t receiver_position(const struct receiver *receiver);
 
 /* The last archived event has come again and is the same: what follows is new. */
 bool receiver_verified(const struct receiver *receiver);
+
+/* While what is archived is read again: how much of it has come, of 100. -1 otherwise. */
+int receiver_reread_percent(const struct receiver *receiver);
 
 /* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
 size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);

@@ -6,7 +6,7 @@
  * lies in memory whole is hashed when its CRC turns out to be wrong; one that came in pieces is
  * gone by then, and is hashed when it comes again.
  *
- * Owns: a hasher and the place of one event. Threads: one. Allocates nothing after suspect_new().
+ * Owns: a hasher and the places of a few events. Threads: one. Allocates nothing after _new().
  */
 #pragma once
 

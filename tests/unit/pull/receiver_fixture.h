@@ -8,6 +8,7 @@
 /* --- a stream of items ------------------------------------------------------------------------ */
 
 struct taken {
+	bool counts_only; /* the bytes are not kept */
 	struct bytes stored;
 	size_t event_count, transaction_count, gtid_count, file_count;
 	bool file_end;
@@ -31,7 +32,8 @@ static inline void note(struct taken *taken, const struct received *received)
 	}
 	if (received->kind != RECEIVED_EVENT)
 		return;
-	bytes_add(&taken->stored, received->bytes, received->size);
+	if (!taken->counts_only)
+		bytes_add(&taken->stored, received->bytes, received->size);
 	if (!received->last)
 		return;
 	taken->event_count++;

@@ -51,7 +51,6 @@ static void other_bytes_another_length_and_another_place_are_not_the_same(void *
 	assert_int_equal(come(suspect, 4, "Damaged", true), SUSPECT_DIFFERENT);
 	assert_int_equal(come(suspect, 4, "Damaged!", true), SUSPECT_DIFFERENT);
 	assert_int_equal(come(suspect, 5, "Damaged!", true), SUSPECT_FIRST);
-	assert_int_equal(come(suspect, 4, "Damaged!", true), SUSPECT_FIRST);
 	suspect_begin(suspect, "bin.000002", 4);
 	suspect_update(suspect, "Damaged!", 8);
 	assert_int_equal(suspect_judge(suspect, "bin.000002", 4, (const uint8_t *)"Damaged!", 8),
@@ -74,12 +73,28 @@ static void what_was_right_or_broke_off_in_between_changes_nothing(void **state)
 	suspect_free(suspect);
 }
 
+static void a_few_places_are_remembered_at_a_time(void **state)
+{
+	struct suspect *suspect = suspect_new();
+
+	(void)state;
+	assert_int_equal(come(suspect, 4, "damaged", true), SUSPECT_FIRST);
+	assert_int_equal(come(suspect, 11, "also", true), SUSPECT_FIRST);
+	assert_int_equal(come(suspect, 4, "damaged", true), SUSPECT_SAME);
+	assert_int_equal(come(suspect, 11, "also", true), SUSPECT_SAME);
+	for (uint64_t position = 100; position < 104; position++)
+		assert_int_equal(come(suspect, position, "more", true), SUSPECT_FIRST);
+	assert_int_equal(come(suspect, 4, "damaged", true), SUSPECT_FIRST);
+	suspect_free(suspect);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_twice_the_same_is_the_sources),
 		cmocka_unit_test(what_comes_in_pieces_is_compared_from_the_second_time_on),
 		cmocka_unit_test(other_bytes_another_length_and_another_place_are_not_the_same),
+		cmocka_unit_test(a_few_places_are_remembered_at_a_time),
 		cmocka_unit_test(what_was_right_or_broke_off_in_between_changes_nothing),
 	};
 
