@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "protocol/observed.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 
 struct keeper_client;

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "io/ring.h"
 #include "protocol/observed.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 #include "volume/writer.h"
 

@@ -3,8 +3,8 @@
  *
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, the latest covered, the latest generation and
- *   the pause that lasts · requests without a result, and their approval
+ *   per source the sealed segment that is furthest on, the latest covered, the latest
+ *   generation and the pause that lasts · requests without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file

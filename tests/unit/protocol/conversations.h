@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "protocol/control.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
