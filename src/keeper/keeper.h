@@ -38,8 +38,8 @@ struct keeper_alarm {
 	char sentence[512];		   /* with the command that leaves it */
 	uint64_t since_usec;
 };
-/* Each source has one at most: what one does never hides what is wrong with the rest. */
-#define KEEPER_ALARMS_MAX (CONFIG_SOURCES_MAX + 16)
+/* Each source has two at most: what one does never hides what is wrong with the rest. */
+#define KEEPER_ALARMS_MAX (2 * CONFIG_SOURCES_MAX + 16)
 
 struct keeper {
 	const struct config *config; /* borrowed */

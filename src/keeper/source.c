@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "keeper/damage.h"
 #include "keeper/opening.h"
 #include "keeper/pause.h"
 #include "keeper/periods.h"
@@ -147,6 +148,7 @@ void source_sealed(struct source *source, struct sealing *sealing,
 	quota_sealed(source, record->end.summary.event_end - record->start_position,
 		     clock_realtime_usec());
 	resume_take(source, record);
+	damage_sealed(source, record);
 	while (*link != sealing)
 		link = &(*link)->next;
 	*link = sealing->next;
@@ -448,6 +450,16 @@ static int on_status(struct source *source, const struct message *message, struc
 	return 0;
 }
 
+static int on_damaged(struct source *source, const struct message *message, struct error *err)
+{
+	struct damaged damaged;
+	int r = damaged_decode(message, &damaged, err);
+
+	if (r == 0)
+		damage_told(source, &damaged);
+	return r;
+}
+
 static int on_attached_message(struct source *source, struct message *message, struct error *err)
 {
 	if (message->type == MESSAGE_PROGRESS)
@@ -456,6 +468,8 @@ static int on_attached_message(struct source *source, struct message *message, s
 		return on_closed(source, message, err);
 	if (message->type == MESSAGE_OBSERVED)
 		return coverage_observed(source, message, err);
+	if (message->type == MESSAGE_DAMAGED)
+		return on_damaged(source, message, err);
 	return on_open(source, message, err);
 }
 
@@ -578,6 +592,7 @@ static void covered(void *context)
 
 	loop_timer_set(source->keeper->loop, &source->covered_timer, COVERED_EVERY_USEC, covered,
 		       source);
+	damage_check(source);
 	for (struct sealing *s = source->sealings; s; s = s->next) {
 		if (s->state == SEALING_WRITING && s->has_progress &&
 		    (!s->covered || s->progress.frame_sequence > s->covered_sequence))
@@ -682,6 +697,7 @@ int source_start(struct source *source, struct error *err)
 		       source);
 	source_control(source);
 	fetch_newest(source);
+	damage_check(source);
 	begin_all(source);
 	return 0;
 }

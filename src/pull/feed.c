@@ -202,11 +202,13 @@ static int join_file(struct feed *feed, const struct received *item, struct erro
 		.after_position = place->position,
 		.note = feed->location.note,
 	};
-	int r;
+	int r = 0;
 
 	gtid_ranges_clear(feed->start);
-	r = history_read_event(file.flavour, item->bytes, item->size, EVENT_CRC_SIZE, feed->start,
-			       err);
+	file.start_unknown = item->event.crc_wrong;
+	if (!file.start_unknown)
+		r = history_read_event(file.flavour, item->bytes, item->size, EVENT_CRC_SIZE,
+				       feed->start, err);
 	if (r < 0)
 		return error_prefix(err, "%s of %s", event_type_name(item->type),
 				    request->binlog_file);
@@ -399,7 +401,7 @@ static void end_event(struct feed *feed)
 	struct place *place = &feed->place;
 
 	event_is_in(feed, &item->event);
-	if (item->type != EVENT_ROTATE)
+	if (!item->next_file)
 		return;
 	snprintf(place->next_file, sizeof(place->next_file), "%s", item->next_file);
 	place->closed = true;

@@ -225,6 +225,14 @@ void keeper_client_observed(struct keeper_client *client, const struct observed 
 		check_sent(client, observed_send(client->fd, observed, list_fd, &err));
 }
 
+void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, damaged_send(client->fd, damaged, &err));
+}
+
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)
 {
 	struct error err;

@@ -308,7 +308,9 @@ static void stream_lost(struct puller *puller, struct error *err)
 {
 	int code = err->code;
 
-	if (code == ERROR_DEFECT && damaged_again(puller)) {
+	/* Of a wrong CRC the next connection tells more. */
+	if (code == ERROR_DEFECT && damaged_again(puller) &&
+	    !receiver_suspected(stream_receiver(puller->stream))) {
 		code = ERROR_REFUSED;
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
 				  "this place is archived until it is mended");

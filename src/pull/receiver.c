@@ -10,6 +10,7 @@
 #include "binlog/format.h"
 #include "binlog/rotate.h"
 #include "binlog/transaction.h"
+#include "pull/suspect.h"
 
 #define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
 
@@ -45,6 +46,8 @@ struct receiver {
 	bool stored; /* it belongs to the file */
 	struct transaction_tracker next_tracker;
 	struct transaction_step step;
+	struct suspect *suspect;
+	bool suspected; /* see receiver_suspected() */
 
 	uint64_t source_position;
 	bool at_end;
@@ -55,11 +58,15 @@ struct receiver *receiver_new(void)
 	struct receiver *receiver = calloc(1, sizeof(*receiver));
 
 	ASSERT(receiver);
+	receiver->suspect = suspect_new();
 	return receiver;
 }
 
 void receiver_free(struct receiver *receiver)
 {
+	if (!receiver)
+		return;
+	suspect_free(receiver->suspect);
 	free(receiver);
 }
 
@@ -80,6 +87,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->at_end = false;
 	receiver->current_file[0] = '\0';
 	receiver->current = false;
+	receiver->suspected = false;
 }
 
 void receiver_set_current(struct receiver *receiver, const char *file)
@@ -112,6 +120,11 @@ size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_byte
 bool receiver_at_end(const struct receiver *receiver)
 {
 	return receiver->at_end;
+}
+
+bool receiver_suspected(const struct receiver *receiver)
+{
+	return receiver->suspected;
 }
 
 uint64_t receiver_source_position(const struct receiver *receiver)
@@ -293,10 +306,42 @@ static int begin_event(struct receiver *receiver, const struct packet_item *item
 	receiver->next_tracker = receiver->tracker;
 	transaction_feed(&receiver->next_tracker, &receiver->header, item->bytes,
 			 MIN(item->size, (size_t)TRANSACTION_PREFIX_SIZE), &receiver->step);
+	suspect_begin(receiver->suspect, receiver->file, receiver->position);
 	return 0;
 }
 
-static void describe_event(const struct receiver *receiver, struct segment_event *event)
+/*
+ * Is the event's CRC right, or wrong again in an event of the same bytes? In the second case that
+ * is what the source has, and nothing that the event says is relied on.
+ */
+static int check_crc(struct receiver *receiver, const struct packet_item *item, bool *ret_wrong,
+		     struct error *err)
+{
+	bool whole = item->first && item->last;
+	int r = event_crc_check(&receiver->crc, err);
+
+	*ret_wrong = false;
+	if (r == 0)
+		return 0;
+	switch (suspect_judge(receiver->suspect, receiver->file, receiver->position,
+			      whole ? item->bytes : NULL, receiver->header.length)) {
+	case SUSPECT_SAME:
+		transaction_doubt(&receiver->next_tracker, &receiver->step);
+		*ret_wrong = true;
+		return 0;
+	case SUSPECT_DIFFERENT:
+		return error_prefix(err,
+				    "%s:%" PRIu64 ": other bytes than on the connection before",
+				    receiver->file, receiver->position);
+	case SUSPECT_FIRST:
+	default:
+		receiver->suspected = true;
+		return error_prefix(err, "%s:%" PRIu64, receiver->file, receiver->position);
+	}
+}
+
+static void describe_event(const struct receiver *receiver, bool crc_wrong,
+			   struct segment_event *event)
 {
 	const struct transaction_step *step = &receiver->step;
 
@@ -304,7 +349,8 @@ static void describe_event(const struct receiver *receiver, struct segment_event
 		.position = receiver->position,
 		.length = receiver->header.length,
 		.crc = event_crc_stored(&receiver->crc),
-		.time_usec = receiver->header.timestamp * USEC_PER_SEC,
+		.crc_wrong = crc_wrong,
+		.time_usec = crc_wrong ? 0 : receiver->header.timestamp * USEC_PER_SEC,
 		.transaction_end = step->ends,
 	};
 	if (!step->ends)
@@ -341,18 +387,20 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 		     struct received *received, struct error *err)
 {
 	bool repeated = receiver->await == AWAIT_REPEATED;
-	int r = event_crc_check(&receiver->crc, err);
+	bool crc_wrong;
+	int r = check_crc(receiver, item, &crc_wrong, err);
 
 	if (r < 0)
-		return error_prefix(err, "%s:%" PRIu64, receiver->file, receiver->position);
+		return r;
 	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
 		return not_the_archived(receiver, "CRC", err);
-	if (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP) {
+	if (!crc_wrong &&
+	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP)) {
 		r = take_file_end(receiver, item, err);
 		if (r < 0)
 			return r;
 	}
-	describe_event(receiver, &received->event);
+	describe_event(receiver, crc_wrong, &received->event);
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -380,6 +428,7 @@ static int take_stored(struct receiver *receiver, const struct packet_item *item
 	if (r < 0)
 		return r;
 	event_crc_update(&receiver->crc, item->bytes, item->size);
+	suspect_update(receiver->suspect, item->bytes, item->size);
 	*received = (struct received){
 		.kind = repeated ? RECEIVED_NOTHING : RECEIVED_EVENT,
 		.type = receiver->header.type,

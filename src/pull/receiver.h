@@ -3,6 +3,10 @@
  * whether they are what they must be. Nothing is trusted: CRC, position (counted here, in 64 bits;
  * log_pos is only compared), the repetition of the last archived event, the names of files.
  *
+ * An event with a wrong CRC that comes byte for byte the same over two connections is what the
+ * source has: it is taken as it came, and said to be so (event.crc_wrong). Nothing in it is relied
+ * on: it has no time, begins and ends no transaction, and does not end its file.
+ *
  * Owns: plain state, allocated once. Borrows the bytes of an item until the next one.
  * Threads: one.
  */
@@ -66,6 +70,12 @@ void receiver_set_current(struct receiver *receiver, const char *file);
  */
 int receiver_take(struct receiver *receiver, const struct packet_item *item,
 		  struct received *ret_received, struct error *err) MUST_CHECK;
+
+/*
+ * After an error: it is a wrong CRC that came for the first time, and the next connection tells
+ * whether it is the source's. (Of an event that comes in pieces: the second time too.)
+ */
+bool receiver_suspected(const struct receiver *receiver);
 
 /* Where the stream stands: the file, and the end of the last whole event. */
 const char *receiver_file(const struct receiver *receiver);

@@ -76,6 +76,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return segment_sealed_record_decode(object, &record->sealed, err);
 	case RECORD_COVERED:
 		return covered_record_decode(object, &record->covered, err);
+	case RECORD_DAMAGED:
+		return damaged_record_decode(object, &record->damaged, err);
 	case RECORD_ORPHAN:
 		return orphan_record_decode(object, &record->orphan, err);
 	case RECORD_GENERATION:
@@ -287,6 +289,7 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_ARCHIVE:
 	case RECORD_CONFIG:
 	case RECORD_COVERED:
+	case RECORD_DAMAGED:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
 	case RECORD_STATE:
@@ -338,6 +341,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_COVERED:
 		return old->type == RECORD_COVERED &&
 		       strcmp(old->record->covered.source, new->record->covered.source) == 0;
+	case RECORD_DAMAGED:
+		return old->type == RECORD_DAMAGED &&
+		       strcmp(old->record->damaged.source, new->record->damaged.source) == 0;
 	case RECORD_GENERATION:
 		return old->type == RECORD_GENERATION &&
 		       strcmp(old->record->generation.source, new->record->generation.source) == 0;
@@ -403,6 +409,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_PERIOD:
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_COVERED:
+	case RECORD_DAMAGED:
 	case RECORD_GENERATION:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:

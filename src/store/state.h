@@ -3,8 +3,8 @@
  *
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, the latest covered, the latest
- *   generation and the pause that lasts · requests without a result, and their approval
+ *   per source the sealed segment that is furthest on, the latest covered, damaged and generation
+ * and the pause that lasts · requests without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -87,6 +87,11 @@ const struct covered_record *state_covered(const struct state *state, const char
 /* The pause of a source that lasts, NULL if there is none; *ret_usec is its leaf's time. */
 const struct paused_record *state_paused(const struct state *state, const char *source,
 					 uint64_t *ret_index, uint64_t *ret_usec);
+
+/* The last event of a source that is archived with the wrong CRC that the source has, and when its
+ * leaf was written. */
+const struct damaged_record *state_damaged(const struct state *state, const char *source,
+					   uint64_t *ret_usec);
 
 /* The latest that began beside an earlier one; NULL while the source has had one only. */
 const struct generation_record *state_generation(const struct state *state, const char *source);

@@ -21,6 +21,7 @@ union any_record {
 	struct segment_opened_record opened;
 	struct segment_sealed_record sealed;
 	struct covered_record covered;
+	struct damaged_record damaged;
 	struct orphan_record orphan;
 	struct generation_record generation;
 	struct request_record request;

@@ -234,6 +234,20 @@ const struct paused_record *state_paused(const struct state *state, const char *
 	return NULL;
 }
 
+const struct damaged_record *state_damaged(const struct state *state, const char *source,
+					   uint64_t *ret_usec)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_DAMAGED, i)); i++) {
+		if (strcmp(entry->record->damaged.source, source) != 0)
+			continue;
+		*ret_usec = entry->time_usec;
+		return &entry->record->damaged;
+	}
+	return NULL;
+}
+
 const struct generation_record *state_generation(const struct state *state, const char *source)
 {
 	const struct entry *entry;

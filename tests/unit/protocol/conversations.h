@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "protocol/control.h"
+#include "protocol/damaged_message.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
@@ -39,6 +40,7 @@ union native {
 	struct pull_status pull_status;
 	struct control control;
 	struct observed observed;
+	struct damaged damaged;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -109,6 +111,7 @@ PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
 PLAIN(control, control)
 WITH_FD(observed, observed_send(fd, m, carried, err))
+PLAIN(damaged, damaged)
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -172,6 +175,11 @@ COUNT_UP(m->frame_sequence, 8);
 COUNT_UP(m->frame_tag, 9);
 END FILL(segment_closed, segment_closed) COUNT_UP(m->segment_id, 1);
 COUNT_UP(m->good_end, 2);
+END FILL(damaged, damaged) COUNT_UP(m->segment_id, 1);
+TEXT(m->binlog_file, "mariadb-bin.000412");
+COUNT_UP(m->position, 2);
+COUNT_UP(m->length, 3);
+COUNT_UP(m->crc, 4);
 END FILL(pull_status, pull_status) m->state = PULL_WAITING;
 COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
@@ -303,6 +311,9 @@ static const struct conversation conversations[] = {
 	  F(progress, byte_count), F(progress, frame_sequence), F(progress, frame_tag)}},
 	{ROW(segment_closed, segment_closed, MESSAGE_SEGMENT_CLOSED, 0),
 	 {F(segment_closed, segment_id), F(segment_closed, good_end)}},
+	{ROW(damaged, damaged, MESSAGE_DAMAGED, 0),
+	 {F(damaged, segment_id), F(damaged, binlog_file), F(damaged, position),
+	  F(damaged, length), F(damaged, crc)}},
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence), F(pull_status, connection), F(pull_status, caught_up_usec)}},
