@@ -360,6 +360,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->same_history = true;
 	puller->steady = false;
 	puller->opened_usec = clock_monotonic_usec();
+	observing_forgive(&puller->observing);
 	puller->allowance = 0;
 	puller->allowance_usec = puller->opened_usec;
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
@@ -651,6 +652,13 @@ static void observe(struct puller *puller)
 {
 	size_t index = (size_t)(server(puller) - puller->source->servers);
 	struct login login;
+	const struct observing_subject subject = {
+		.server = server(puller),
+		.identity = stream_identity(puller->stream),
+		.login = &login,
+		.place = feed_place(puller->feed),
+		.history = feed_history(puller->feed),
+	};
 	struct error ignored;
 
 	if (!observing_is_due(&puller->observing))
@@ -658,8 +666,7 @@ static void observe(struct puller *puller)
 	if (credential_login(puller->credential, index, &login, &ignored) < 0)
 		observing_put_off(&puller->observing);
 	else
-		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
-			       &login);
+		observing_step(&puller->observing, &subject);
 }
 
 /* All that can be done without waiting. 1: we are done. */
