@@ -74,7 +74,7 @@ class CoverageTest(unittest.TestCase):
         self.assertEqual((purge["file"], purge["purged"]), ("", False))
         self.assertEqual(usec(purge, "usec"), WEEK)
         text = self.vault.verb("status", expect=(0, 6))
-        self.assertRegex(text, r"COVERED UNTIL \(durable\) +BEHIND +PURGE HORIZON\n")
+        self.assertRegex(text, r"COVERED UNTIL \(durable\) +BEHIND +(SEMI-SYNC +)?GAPS +PURGE HORIZON\n")
         self.assertRegex(text, r"streaming .*mariadb-bin\.\d+:\d+ +\d.* 7 d 00 h\n")
 
     def test_the_connection_has_a_name_that_server_log_and_status_know(self):
