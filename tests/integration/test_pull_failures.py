@@ -236,7 +236,7 @@ class ServerTest(PullTest):
         self.assertIn("is MariaDB server id 22, but what is archived came from MariaDB server id "
                       "21", self.keeper.state[1])
 
-    def test_a_purged_file_is_a_sentence(self):
+    def test_behind_a_purged_file_a_generation_begins(self):
         self.start()
         self.wait_caught_up()
         self.stop()
@@ -245,8 +245,9 @@ class ServerTest(PullTest):
         self.server.rotate()
         self.server.sql(f"PURGE BINARY LOGS TO '{self.server.binlogs()[-1][0]}'")
         self.restart()
-        self.wait(lambda: self.keeper.state[0] == "refused", "it is refused")
-        self.assertIn(f"the server does not have {gone} (any more)", self.keeper.state[1])
+        self.wait(lambda: self.keeper.segments[-1].reason == "purged", "a generation begins")
+        self.assertIn(f"the server has {gone} no more", self.keeper.segments[-1].sentence)
+        self.assertEqual(self.keeper.segments[-1].gap, 0)
 
     def test_an_unknown_file_to_start_with_is_a_sentence(self):
         self.source["start"] = "mariadb-bin.999999"
