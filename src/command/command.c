@@ -29,6 +29,20 @@ const struct command *command_find(const char *verb)
 	return NULL;
 }
 
+const char *command_child_word(const struct command *command, const struct command *child)
+{
+	return child->verb + strlen(command->verb) + 1;
+}
+
+const struct command *command_find_child(const struct command *command, const char *word)
+{
+	for (const struct command *const *child = command->children; child && *child; child++) {
+		if (strcmp(command_child_word(command, *child), word) == 0)
+			return *child;
+	}
+	return NULL;
+}
+
 static size_t add_options(struct option *options, size_t count, const struct command_option *table,
 			  int first_place)
 {
@@ -96,6 +110,10 @@ static int parse_arguments(struct command_context *context, int count, char **ar
 	ASSERT(command->argument_max <= COMMAND_ARGUMENTS_MAX);
 	if (context->help)
 		return 0;
+	if (command->children)
+		return error_set(err, ERROR_USAGE,
+				 "'%s' needs a second word. Do: binvault %s --help", command->verb,
+				 command->verb);
 	if ((size_t)count < command->argument_min || (size_t)count > command->argument_max)
 		return error_set(err, ERROR_USAGE, "usage: binvault %s%s%s. Do: binvault %s --help",
 				 command->verb, command->arguments[0] ? " " : "",
@@ -107,14 +125,11 @@ static int parse_arguments(struct command_context *context, int count, char **ar
 }
 
 /* `binvault --config FILE VERB …` as well as `binvault VERB --config FILE …`. */
-static int find_verb(struct command_context *context, int argc, char **argv, int *ret_index,
-		     struct error *err)
+static int skip_config(struct command_context *context, int argc, char **argv, int index)
 {
-	int index = 1;
-	const char *word;
-
 	for (; index < argc; index++) {
-		word = argv[index];
+		const char *word = argv[index];
+
 		if (strcmp(word, "--config") == 0 && index + 1 < argc)
 			context->config_path = argv[++index];
 		else if (strncmp(word, "--config=", strlen("--config=")) == 0)
@@ -122,7 +137,33 @@ static int find_verb(struct command_context *context, int argc, char **argv, int
 		else
 			break;
 	}
-	word = index < argc ? argv[index] : "help";
+	return index;
+}
+
+/* The second word of a verb that has children; an option or nothing leaves it at the first. */
+static int find_child(struct command_context *context, int argc, char **argv, int *index,
+		      struct error *err)
+{
+	const struct command *parent = context->command;
+	int next = skip_config(context, argc, argv, *index + 1);
+
+	if (!parent->children || next >= argc || argv[next][0] == '-')
+		return 0;
+	context->command = command_find_child(parent, argv[next]);
+	if (!context->command)
+		return error_set(err, ERROR_USAGE,
+				 "there is no verb '%s %s'. Do: binvault %s --help", parent->verb,
+				 argv[next], parent->verb);
+	*index = next;
+	return 0;
+}
+
+static int find_verb(struct command_context *context, int argc, char **argv, int *ret_index,
+		     struct error *err)
+{
+	int index = skip_config(context, argc, argv, 1);
+	const char *word = index < argc ? argv[index] : "help";
+
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
 		word = "help";
 	else if (strcmp(word, "--version") == 0)
@@ -132,7 +173,7 @@ static int find_verb(struct command_context *context, int argc, char **argv, int
 		return error_set(err, ERROR_USAGE, "there is no verb '%s'. Do: binvault help",
 				 word);
 	*ret_index = MIN(index, argc - 1);
-	return 0;
+	return find_child(context, argc, argv, ret_index, err);
 }
 
 int command_parse(int argc, char **argv, struct command_context *ret_context, struct error *err)

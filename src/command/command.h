@@ -3,6 +3,9 @@
  * `const struct command command_VERB` in src/command/VERB.c, and its line in commands.h. Options,
  * help, manual page and completion come from it.
  *
+ * A verb with verbs of its own (`source test`) has `children` instead of `run`; a child's `verb` is
+ * both words, and its file is VERB_CHILD.c.
+ *
  * A verb writes data to standard output and words to standard error; its errors are returned, and
  * the program's main prints them. What it read was not normal (status): COMMAND_ATTENTION; what it
  * read has defects or gaps (verify, restore): COMMAND_INCOMPLETE.
@@ -32,7 +35,7 @@ struct command_option {
 struct command_context;
 
 struct command {
-	const char *verb;
+	const char *verb;      /* of a child both words: "source test" */
 	const char *arguments; /* as help shows them: "SOURCE"; "" if it takes none */
 	size_t argument_min, argument_max;
 	const char *summary;		      /* one line: what it does */
@@ -41,6 +44,7 @@ struct command {
 	const struct command_option *options; /* a NULL name behind the last; NULL if none */
 	/* 0, an enum command_status, or a negative ERROR_* with a sentence. */
 	int (*run)(struct command_context *context, struct error *err);
+	const struct command *const *children; /* instead of run; NULL behind the last */
 };
 
 struct command_context {
@@ -57,6 +61,10 @@ struct command_context {
 /* The table (commands.c); NULL behind the last. */
 extern const struct command *const commands[];
 const struct command *command_find(const char *verb);
+
+/* The child of @command that @word names, and that word of a child. */
+const struct command *command_find_child(const struct command *command, const char *word);
+const char *command_child_word(const struct command *command, const struct command *child);
 
 /* Options that every verb has (--config, --help); a NULL name behind the last. The second is for
  * verbs that read (--output). */

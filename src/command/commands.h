@@ -1,6 +1,7 @@
 /*
- * The list of verbs, in the order in which help shows them. A verb is `const struct command
- * command_VERB` in VERB.c, and one line here.
+ * The lists of verbs, in the order in which help shows them. A verb is `const struct command
+ * command_VERB` in VERB.c, and one line here; `binvault source WORD` is command_source_WORD in
+ * source_WORD.c.
  */
 #pragma once
 
@@ -13,10 +14,15 @@
 	VERB(status) \
 	VERB(list) \
 	VERB(verify) \
+	VERB(source) \
 	VERB(restore) \
 	VERB(version) \
 	VERB(help)
+
+#define SOURCE_COMMANDS(VERB) \
+	VERB(source_grants)
 /* clang-format on */
 
 #define COMMAND_DECLARE(verb) extern const struct command command_##verb;
 COMMANDS(COMMAND_DECLARE)
+SOURCE_COMMANDS(COMMAND_DECLARE)

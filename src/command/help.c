@@ -39,6 +39,14 @@ static void print_wrapped(FILE *out, const char *text)
 	}
 }
 
+static void print_children(FILE *out, const struct command *command)
+{
+	for (const struct command *const *child = command->children; *child; child++)
+		fprintf(out, "  %-*s  %s\n", VERB_WIDTH, command_child_word(command, *child),
+			(*child)->summary);
+	fprintf(out, "\nMore: binvault %s VERB --help\n", command->verb);
+}
+
 void help_verb(FILE *out, const struct command *command)
 {
 	fprintf(out, "usage: binvault %s%s%s%s\n\n%s\n", command->verb,
@@ -47,6 +55,10 @@ void help_verb(FILE *out, const struct command *command)
 	if (command->description) {
 		fputc('\n', out);
 		print_wrapped(out, command->description);
+	}
+	if (command->children) {
+		fputc('\n', out);
+		print_children(out, command);
 	}
 	fputs("\noptions\n", out);
 	print_options(out, command->options);
@@ -77,12 +89,15 @@ static int run(struct command_context *context, struct error *err)
 		help_man(stdout);
 	} else if (command_value(context, "completion")) {
 		help_completion(stdout);
-	} else if (context->argument_count == 1) {
+	} else if (context->argument_count > 0) {
 		command = command_find(context->arguments[0]);
+		if (command && context->argument_count > 1)
+			command = command_find_child(command, context->arguments[1]);
 		if (!command)
-			return error_set(err, ERROR_USAGE,
-					 "there is no verb '%s'. Do: binvault help",
-					 context->arguments[0]);
+			return error_set(
+				err, ERROR_USAGE, "there is no verb '%s%s%s'. Do: binvault help",
+				context->arguments[0], context->argument_count > 1 ? " " : "",
+				context->argument_count > 1 ? context->arguments[1] : "");
 		help_verb(stdout, command);
 	} else {
 		help_all(stdout);
@@ -92,8 +107,8 @@ static int run(struct command_context *context, struct error *err)
 
 const struct command command_help = {
 	.verb = "help",
-	.arguments = "[VERB]",
-	.argument_max = 1,
+	.arguments = "[VERB [VERB]]",
+	.argument_max = 2,
 	.summary = "say what can be done",
 	.options = options,
 	.run = run,

@@ -142,8 +142,14 @@ void help_man(FILE *out)
 		"append\\-only "
 		"volumes, and restores them byte for byte.\n.SH VERBS\n",
 		BINVAULT_VERSION);
-	for (const struct command *const *command = commands; *command; command++)
-		put_verb(out, *command);
+	for (const struct command *const *command = commands; *command; command++) {
+		const struct command *const *child = (*command)->children;
+
+		if (!child)
+			put_verb(out, *command);
+		for (; child && *child; child++)
+			put_verb(out, *child);
+	}
 	fputs(".SH OPTIONS OF EVERY VERB\n", out);
 	put_options(out, command_global_options);
 	put_config(out);

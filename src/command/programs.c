@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -55,4 +56,14 @@ int programs_switch_users(bool *ret_switch, struct error *err)
 					 user);
 	}
 	return 0;
+}
+
+int programs_error(int status)
+{
+	static const int codes[] = {ERROR_FAILED, ERROR_FAILED,	 ERROR_USAGE,
+				    ERROR_DEFECT, ERROR_REFUSED, ERROR_UNAVAILABLE};
+
+	if (!WIFEXITED(status) || (size_t)WEXITSTATUS(status) >= ARRAY_LENGTH(codes))
+		return ERROR_FAILED;
+	return codes[WEXITSTATUS(status)];
 }

@@ -14,3 +14,6 @@ int programs_find(char ret_directory[static PATH_MAX], struct error *err) MUST_C
  * are root and a user does not exist.
  */
 int programs_switch_users(bool *ret_switch, struct error *err) MUST_CHECK;
+
+/* The ERROR_* that the status of waitpid() stands for: error_exit_status(), backwards. */
+int programs_error(int status);

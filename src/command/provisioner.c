@@ -17,6 +17,7 @@
 
 #include "base/checked.h"
 #include "command/child.h"
+#include "command/programs.h"
 
 #define ARGUMENTS_MAX 12
 #define END_STEP_NSEC 10000000L /* 10 ms */
@@ -140,17 +141,6 @@ void provisioner_free(struct provisioner *provisioner)
 	free(provisioner);
 }
 
-/* error_exit_status(), backwards. */
-static int code_of(int status)
-{
-	static const int codes[] = {ERROR_FAILED, ERROR_FAILED,	 ERROR_USAGE,
-				    ERROR_DEFECT, ERROR_REFUSED, ERROR_UNAVAILABLE};
-
-	if (!WIFEXITED(status) || (size_t)WEXITSTATUS(status) >= ARRAY_LENGTH(codes))
-		return ERROR_FAILED;
-	return codes[WEXITSTATUS(status)];
-}
-
 /* It has ended, and not because we wanted it to: why? */
 static int ended(struct provisioner *provisioner, struct error *err)
 {
@@ -164,7 +154,7 @@ static int ended(struct provisioner *provisioner, struct error *err)
 	size = read(provisioner->reason, text, sizeof(text) - 1);
 	if (size > 0) {
 		text[size] = '\0';
-		return error_set(err, code_of(status), "%s", text);
+		return error_set(err, programs_error(status), "%s", text);
 	}
 	size = pread(provisioner->words, text, sizeof(text) - 1, 0);
 	text[MAX(size, 0)] = '\0';

@@ -85,30 +85,145 @@ static void print_head(const json_t *status)
 	       text_of(status, "isolation"), now, now + 11);
 }
 
-static void covered_text(const json_t *source, uint64_t now, char *text, size_t size)
+/* "0.4 s", "12 s", "4 m 10 s", "4 h 19 m", "6 d 02 h". */
+static void duration_text(uint64_t usec, char *text, size_t size)
+{
+	uint64_t seconds = usec / USEC_PER_SEC;
+
+	if (seconds < 10)
+		snprintf(text, size, "%" PRIu64 ".%" PRIu64 " s", seconds,
+			 usec % USEC_PER_SEC / (100 * USEC_PER_MSEC));
+	else if (seconds < 60)
+		snprintf(text, size, "%" PRIu64 " s", seconds);
+	else if (seconds < 3600)
+		snprintf(text, size, "%" PRIu64 " m %02" PRIu64 " s", seconds / 60, seconds % 60);
+	else if (seconds < 86400)
+		snprintf(text, size, "%" PRIu64 " h %02" PRIu64 " m", seconds / 3600,
+			 seconds % 3600 / 60);
+	else
+		snprintf(text, size, "%" PRIu64 " d %02" PRIu64 " h", seconds / 86400,
+			 seconds % 86400 / 3600);
+}
+
+/* --- one line a source: a column is shown if one of them has something to say there ----------- */
+
+#define CELL_SIZE 320
+
+typedef void column_text(const json_t *source, uint64_t now, char text[static CELL_SIZE]);
+
+static void column_name(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	(void)now;
+	snprintf(text, CELL_SIZE, "%s", text_of(source, "name"));
+}
+
+static void column_server(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	(void)now;
+	snprintf(text, CELL_SIZE, "%s", or_dash(text_of(source, "server")));
+}
+
+static void column_state(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	(void)now;
+	snprintf(text, CELL_SIZE, "%s", text_of(source, "state"));
+}
+
+static void column_covered(const json_t *source, uint64_t now, char text[static CELL_SIZE])
 {
 	const json_t *covered = json_object_get(source, "covered");
 	char when[TIME_TEXT_SIZE];
 
 	if (!covered || !text_of(covered, "file")[0]) {
-		snprintf(text, size, "nothing yet");
+		snprintf(text, CELL_SIZE, "nothing yet");
 		return;
 	}
-	moment(number_of(covered, "received"), now, when);
-	snprintf(text, size, "%s %s:%" PRIu64, when, text_of(covered, "file"),
+	moment(number_of(covered, "until"), now, when);
+	snprintf(text, CELL_SIZE, "%s %s:%" PRIu64, when, text_of(covered, "file"),
 		 number_of(covered, "position"));
 }
 
-static void print_source(const json_t *source, uint64_t now, const int widths[static 4])
+static void column_behind(const json_t *source, uint64_t now, char text[static CELL_SIZE])
 {
-	char covered[320], behind[SIZE_TEXT_SIZE] = "-";
+	char size[SIZE_TEXT_SIZE], time[32];
 
-	covered_text(source, now, covered, sizeof(covered));
-	if (json_object_get(source, "behind"))
-		size_format(number_of(source, "behind"), behind);
-	printf("%-*s  %-*s  %-*s  %-*s  %s\n", widths[0], text_of(source, "name"), widths[1],
-	       or_dash(text_of(source, "server")), widths[2], text_of(source, "state"), widths[3],
-	       covered, behind);
+	(void)now;
+	duration_text(number_of(source, "behind_usec"), time, sizeof(time));
+	size_format(number_of(source, "behind"), size);
+	if (!json_object_get(source, "behind"))
+		snprintf(text, CELL_SIZE, "%s",
+			 json_object_get(source, "behind_usec") ? time : "-");
+	else if (number_of(source, "behind") == 0 || !json_object_get(source, "behind_usec"))
+		snprintf(text, CELL_SIZE, "%s", size);
+	else
+		snprintf(text, CELL_SIZE, "%s, %s", size, time);
+}
+
+static void column_semi_sync(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	(void)now;
+	snprintf(text, CELL_SIZE, "%s", text_of(source, "semi_sync"));
+}
+
+static void column_gaps(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	(void)now;
+	text[0] = '\0';
+	if (json_object_get(source, "gaps"))
+		snprintf(text, CELL_SIZE, "%" PRIu64, number_of(source, "gaps"));
+}
+
+static void column_purge(const json_t *source, uint64_t now, char text[static CELL_SIZE])
+{
+	const json_t *purge = json_object_get(source, "purge");
+	const char *file = text_of(purge, "file");
+	char time[32];
+
+	(void)now;
+	text[0] = '\0';
+	if (!purge)
+		return;
+	duration_text(number_of(purge, "usec"), time, sizeof(time));
+	if (flag_of(purge, "purged"))
+		snprintf(text, CELL_SIZE, "PURGED before %s", or_dash(file));
+	else if (json_object_get(purge, "usec"))
+		snprintf(text, CELL_SIZE, "%s%s%s", file, file[0] ? " in " : "", time);
+	else if (number_of(purge, "expire_usec") == 0)
+		snprintf(text, CELL_SIZE, "%s%snever by age", file, file[0] ? " " : "");
+	else
+		snprintf(text, CELL_SIZE, "%s", or_dash(file));
+}
+
+struct column {
+	const char *title;
+	column_text *text;
+};
+
+static const struct column columns[] = {
+	{"SOURCE", column_name},   {"SERVER", column_server},
+	{"STATE", column_state},   {"COVERED UNTIL (durable)", column_covered},
+	{"BEHIND", column_behind}, {"SEMI-SYNC", column_semi_sync},
+	{"GAPS", column_gaps},	   {"PURGE HORIZON", column_purge},
+};
+
+/* What is only a warning: the stream does not depend on it. */
+static void print_observed(const json_t *source, uint64_t now)
+{
+	const json_t *observed = json_object_get(source, "observed");
+	const json_t *purge = json_object_get(source, "purge");
+	char when[TIME_TEXT_SIZE], size[SIZE_TEXT_SIZE];
+
+	if (text_of(observed, "sentence")[0]) {
+		moment(number_of(observed, "failed"), now, when);
+		printf("  %s: the server could not be looked at (%s): %s\n",
+		       text_of(source, "name"), when, text_of(observed, "sentence"));
+	}
+	if (number_of(purge, "size_limit") > 0) {
+		size_format(number_of(purge, "size_limit"), size);
+		printf("  %s: its server also purges by size, beyond %s of binlogs "
+		       "(max_binlog_total_size)\n",
+		       text_of(source, "name"), size);
+	}
 }
 
 static void print_details(const json_t *source, uint64_t now)
@@ -119,7 +234,12 @@ static void print_details(const json_t *source, uint64_t now)
 	size_t i;
 
 	if (text_of(source, "sentence")[0] && !flag_of(source, "normal")) {
-		printf("  %s: %s", text_of(source, "name"), text_of(source, "sentence"));
+		printf("  %s: ", text_of(source, "name"));
+		if (json_object_get(source, "missed_since")) {
+			moment(number_of(source, "missed_since"), now, when);
+			printf("not covered since %s: ", when);
+		}
+		printf("%s", text_of(source, "sentence"));
 		if (retry > 0) {
 			moment(retry, now, when);
 			printf(". Next try %s", when);
@@ -132,6 +252,7 @@ static void print_details(const json_t *source, uint64_t now)
 		       text_of(source, "name"), number_of(source, "gaps"),
 		       number_of(source, "gaps") == 1 ? "" : "s", text_of(source, "history"),
 		       text_of(source, "name"));
+	print_observed(source, now);
 	json_array_foreach(segments, i, segment)
 	{
 		const char *state = text_of(segment, "state");
@@ -145,32 +266,49 @@ static void print_details(const json_t *source, uint64_t now)
 	}
 }
 
-static void widen(int *width, const char *text)
+/* @source NULL: the titles. The last that is shown has nothing behind it. */
+static void print_row(const json_t *source, uint64_t now,
+		      const int widths[static ARRAY_LENGTH(columns)])
 {
-	*width = MAX(*width, (int)strlen(text));
+	char text[CELL_SIZE];
+	size_t last = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)
+		last = widths[i] > 0 ? i : last;
+	for (size_t i = 0; i <= last; i++) {
+		if (widths[i] == 0)
+			continue;
+		snprintf(text, sizeof(text), "%s", columns[i].title);
+		if (source)
+			columns[i].text(source, now, text);
+		if (i < last)
+			printf("%-*s  ", widths[i], text[0] ? text : "-");
+		else
+			printf("%s\n", text[0] ? text : "-");
+	}
 }
 
 static void print_sources(const json_t *status)
 {
 	const json_t *source, *sources = json_object_get(status, "sources");
 	uint64_t now = number_of(status, "now");
-	int widths[4] = {6, 6, 5, 25};
-	char covered[320];
+	int widths[ARRAY_LENGTH(columns)] = {0};
+	char text[CELL_SIZE];
 	size_t i;
 
 	json_array_foreach(sources, i, source)
 	{
-		covered_text(source, now, covered, sizeof(covered));
-		widen(&widths[0], text_of(source, "name"));
-		widen(&widths[1], or_dash(text_of(source, "server")));
-		widen(&widths[2], text_of(source, "state"));
-		widen(&widths[3], covered);
+		for (size_t k = 0; k < ARRAY_LENGTH(columns); k++) {
+			columns[k].text(source, now, text);
+			if (text[0])
+				widths[k] = MAX(widths[k],
+						(int)MAX(strlen(text), strlen(columns[k].title)));
+		}
 	}
-	printf("%-*s  %-*s  %-*s  %-*s  %s\n", widths[0], "SOURCE", widths[1], "SERVER", widths[2],
-	       "STATE", widths[3], "COVERED UNTIL (durable)", "BEHIND");
+	print_row(NULL, now, widths);
 	json_array_foreach(sources, i, source)
 	{
-		print_source(source, now, widths);
+		print_row(source, now, widths);
 		print_details(source, now);
 	}
 }

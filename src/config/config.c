@@ -182,6 +182,7 @@ static void release_source(struct config_source *source)
 	free(source->tls_ca);
 	free(source->tls_certificate);
 	free(source->tls_key);
+	free(source->require_role);
 	free(source->start);
 }
 

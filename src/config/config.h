@@ -44,13 +44,15 @@ struct config_source {
 	char *tls_certificate;		   /* NULL: none; never so with credential "none" */
 	char *tls_key;			   /* NULL exactly if tls_certificate is */
 	enum tls_minimum tls_minimum;
-	char *start; /* as config/start.h says */
+	char *require_role; /* NULL: none */
+	char *start;	    /* as config/start.h says */
 	char retention[SOURCE_NAME_MAX + 1];
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;
 	uint64_t failover_usec;
 	uint64_t rate_limit; /* bytes a second, 0: none */
 	bool semi_sync;	     /* acknowledge what is durable */
+	uint64_t maximum_uncovered_usec;
 };
 
 /* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps

@@ -93,6 +93,9 @@ static const struct option options[] = {
 	 OPTION_SOURCE, 0, value_parse_pem, IN_SOURCE(tls_key), 0, 0},
 	{{"source NAME", "tls-minimum", "1.2 | 1.3", "1.2", "the lowest version of TLS", false},
 	 OPTION_SOURCE, 0, value_parse_tls_minimum, IN_SOURCE(tls_minimum), 0, 0},
+	{{"source NAME", "require-role", "name", NULL, "the role that must be active at login",
+	  false},
+	 OPTION_SOURCE, 0, value_parse_text, IN_SOURCE(require_role), 0, 0},
 	{{"source NAME", "start", "oldest | now | FILE[:POSITION] | GTIDs", "oldest",
 	  "where a new source begins: always with a whole file, the one that holds it", false},
 	 OPTION_SOURCE, 0, value_parse_start, IN_SOURCE(start), 0, 0},
@@ -113,6 +116,10 @@ static const struct option options[] = {
 	{{"source NAME", "semi-sync", "yes | no", "no",
 	  "acknowledge to the server what is durable, so that commits wait for it", false},
 	 OPTION_SOURCE, 0, value_parse_yes_no, IN_SOURCE(semi_sync), 0, 0},
+	{{"source NAME", "maximum-uncovered", "duration", "60s",
+	  "status says ATTENTION if the source is not covered for longer", false},
+	 OPTION_SOURCE, 0, value_parse_duration, IN_SOURCE(maximum_uncovered_usec), USEC_PER_SEC,
+	 365 * DAY},
 	/* clang-format on */
 };
 

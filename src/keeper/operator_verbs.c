@@ -4,6 +4,7 @@
 
 const struct operator_verb operator_verbs[] = {
 	{"status", OPERATOR_READS, status_answer},
+	{"server-files", OPERATOR_READS, status_answer_files},
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},

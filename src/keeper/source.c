@@ -67,6 +67,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
 	resume->gtids = record->gtids_archived;
+	coverage_sealed(source, summary->transaction_last_usec, clock_realtime_usec());
 	resume_ended(source);
 }
 
@@ -355,6 +356,7 @@ static int on_progress(struct source *source, const struct message *message, str
 	source->has_progress = true;
 	source->progress = progress;
 	source->progress_usec = clock_realtime_usec();
+	coverage_progress(source);
 	return 0;
 }
 
@@ -378,22 +380,24 @@ static int on_status(struct source *source, const struct message *message, struc
 
 	if (r < 0)
 		return r;
+	coverage_caught_up(source, MIN(source->status.caught_up_usec, clock_realtime_usec()));
 	source->has_status = true;
 	source->status_usec = clock_realtime_usec();
 	return 0;
 }
 
-static int on_attached_message(struct source *source, const struct message *message,
-			       struct error *err)
+static int on_attached_message(struct source *source, struct message *message, struct error *err)
 {
 	if (message->type == MESSAGE_PROGRESS)
 		return on_progress(source, message, err);
 	if (message->type == MESSAGE_SEGMENT_CLOSED)
 		return on_closed(source, message, err);
+	if (message->type == MESSAGE_OBSERVED)
+		return coverage_observed(source, message, err);
 	return on_open(source, message, err);
 }
 
-static int on_message(struct source *source, const struct message *message, struct error *err)
+static int on_message(struct source *source, struct message *message, struct error *err)
 {
 	int r;
 
@@ -565,6 +569,7 @@ void source_free(struct source *source)
 		source->sealings = sealing->next;
 		sealing_free(sealing);
 	}
+	coverage_release(&source->coverage);
 	free(source);
 }
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "keeper/coverage.h"
 #include "keeper/keeper.h"
 #include "keeper/sealing.h"
 #include "protocol/pull_messages.h"
@@ -48,6 +49,8 @@ struct source {
 		char next_file[BINLOG_NAME_MAX + 1];
 		uint64_t position;
 	} ended;
+
+	struct coverage coverage;
 
 	/* For status. */
 	bool has_status, has_progress;

@@ -13,10 +13,9 @@
 static const char *source_state(const struct source *source)
 {
 	static const char *const names[] = {
-		[PULL_CONNECTING] = "connecting",
-		[PULL_STREAMING] = "streaming",
-		[PULL_WAITING] = "waiting",
-		[PULL_REFUSED] = "refused",
+		[PULL_CONNECTING] = "connecting", [PULL_STREAMING] = "streaming",
+		[PULL_WAITING] = "waiting",	  [PULL_REFUSED] = "refused",
+		[PULL_PAUSED] = "paused",	  [PULL_LIMITED] = "limited",
 	};
 
 	if (source->stage == SOURCE_AWAY)
@@ -36,42 +35,19 @@ static uint64_t gap_count(const struct source *source)
 	return generation(source) ? generation(source)->gap_count : 0;
 }
 
-static bool source_is_normal(const struct source *source)
+static bool source_is_normal(const struct source *source, uint64_t now)
 {
-	if (gap_count(source) > 0)
+	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_count(source) > 0 ||
+	    coverage_missed_since(source, now))
 		return false;
-	if (source->stage == SOURCE_AWAY || source->refusal[0])
-		return false;
-	if (source->has_status &&
-	    (source->status.state == PULL_WAITING || source->status.state == PULL_REFUSED))
+	if (source->has_status && source->status.state != PULL_CONNECTING &&
+	    source->status.state != PULL_STREAMING)
 		return false;
 	for (const struct sealing *s = source->sealings; s; s = s->next) {
 		if (s->state == SEALING_STOPPED || s->state == SEALING_SPACE)
 			return false;
 	}
 	return true;
-}
-
-/* The last durable position: of the newest segment whose puller said so, else the resume point. */
-static json_t *covered(const struct source *source)
-{
-	const struct sealing *newest = NULL;
-	json_t *object = json_object();
-
-	for (const struct sealing *s = source->sealings; s; s = s->next) {
-		if (s->has_progress && s->opened_index >= source->resume_index)
-			newest = s;
-	}
-	if (newest) {
-		json_put_string(object, "file", newest->record.header.binlog_file);
-		json_put_u64(object, "position", newest->progress.good_end);
-	} else if (source->resume.kind != ATTACHED_START) {
-		json_put_string(object, "file", source->resume.binlog_file);
-		json_put_u64(object, "position", source->resume.good_end);
-	}
-	if (source->has_progress)
-		json_put_u64(object, "received", source->progress.received_usec);
-	return object;
 }
 
 static json_t *segments(const struct source *source)
@@ -90,9 +66,8 @@ static json_t *segments(const struct source *source)
 	return array;
 }
 
-static json_t *source_object(const struct source *source)
+static json_t *source_object(const struct source *source, uint64_t now)
 {
-	const struct progress *progress = &source->progress;
 	json_t *object = json_object();
 	const char *sentence = "";
 
@@ -103,17 +78,15 @@ static json_t *source_object(const struct source *source)
 	else if (source->stage == SOURCE_AWAY)
 		sentence = "no binvault-pull is connected. Do: see its log";
 	json_put_string(object, "name", source->config->name);
-	json_put_bool(object, "normal", source_is_normal(source));
+	json_put_bool(object, "normal", source_is_normal(source, now));
 	json_put_bool(object, "connected", source->stage != SOURCE_AWAY);
 	json_put_string(object, "state", source_state(source));
 	json_put_string(object, "server", source->has_status ? source->status.server : "");
 	json_put_string(object, "sentence", sentence);
 	json_put_u64(object, "retry", source->has_status ? source->status.retry_usec : 0);
-	json_put(object, "covered", covered(source));
-	/* Both are of the same file only while nothing has rotated: never less than nothing. */
-	if (source->has_progress && progress->source_position >= progress->good_end)
-		json_put_u64(object, "behind", progress->source_position - progress->good_end);
-	json_put_u64(object, "received", source->has_progress ? progress->byte_count : 0);
+	json_put_string(object, "connection", source->has_status ? source->status.connection : "");
+	coverage_status(source, now, object);
+	json_put_u64(object, "received", source->has_progress ? source->progress.byte_count : 0);
 	json_put_u64(object, "gaps", gap_count(source));
 	if (generation(source))
 		json_put_string(object, "history", generation(source)->sentence);
@@ -180,14 +153,15 @@ int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 {
 	json_t *sources = json_array(), *ledger = json_object();
 	bool normal = keeper->alarm_count == 0 && hsm_client_connected(keeper->hsm);
+	uint64_t now = clock_realtime_usec();
 	char archive[UUID_SIZE];
 
 	(void)caller;
 	(void)request;
 	(void)err;
 	for (size_t i = 0; i < keeper->source_count; i++) {
-		json_array_append_new(sources, source_object(keeper->sources[i]));
-		normal = normal && source_is_normal(keeper->sources[i]);
+		json_array_append_new(sources, source_object(keeper->sources[i], now));
+		normal = normal && source_is_normal(keeper->sources[i], now);
 	}
 	uuid_text(store_archive_id(keeper->store), archive);
 	json_put(reply, "schema", json_integer(1));
@@ -198,7 +172,7 @@ int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 	json_put_string(reply, "isolation", keeper->isolation);
 	json_put_string(reply, "worm",
 			store_worm(keeper->store) == WORM_REQUIRED ? "required" : "advisory");
-	json_put_u64(reply, "now", clock_realtime_usec());
+	json_put_u64(reply, "now", now);
 	json_put_u64(reply, "started", keeper->started_usec);
 	json_put(reply, "sources", sources);
 	json_put(reply, "volumes", volumes(keeper));
@@ -206,5 +180,34 @@ int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 	json_put_u64(ledger, "leaves", store_tree(keeper->store)->size);
 	json_put(reply, "ledger", ledger);
 	json_put(reply, "alarms", alarms(keeper));
+	return 0;
+}
+
+int status_answer_files(struct keeper *keeper, const struct operator_caller *caller,
+			const json_t *request, json_t *reply, struct error *err)
+{
+	const struct source *source = NULL;
+	const char *name;
+	int r = json_get_string(request, "source", &name, err);
+
+	(void)caller;
+	if (r < 0)
+		return err->code = ERROR_USAGE;
+	for (size_t i = 0; i < keeper->source_count; i++) {
+		if (strcmp(keeper->config->sources[i].name, name) == 0)
+			source = keeper->sources[i];
+	}
+	if (!source)
+		return error_set(err, ERROR_NOT_FOUND,
+				 "there is no source '%.64s' in the configuration", name);
+	json_put(reply, "schema", json_integer(1));
+	json_put_string(reply, "name", source->config->name);
+	json_put_string(reply, "state", source_state(source));
+	json_put_u64(reply, "now", clock_realtime_usec());
+	if (source->coverage.report) {
+		json_put_string(reply, "server", source->coverage.report->server);
+		json_put_u64(reply, "time", source->coverage.report->observed_usec);
+	}
+	json_put(reply, "files", coverage_files(source));
 	return 0;
 }

@@ -4,10 +4,21 @@
  *   schema, name, archive, version, isolation, worm, now, started: "required" …, times in
  *   microseconds since 1970 as strings
  *   normal                 false: exit 6
- *   sources []             name, connected, state, server, sentence, retry, covered {file,
- * position, received}, behind (bytes), received (bytes since its start), segments [] not sealed:
- * path, state, since, sentence volumes []             path, free, reserve keys master, hsm ("ok" or
- * "away"), sentence, unsigned, checkpoint_size, checkpoint_time, rollback_checked ledger leaves
+ *   sources []             of each:
+ *     name, normal, connected, state, server, sentence, retry, connection (a UUID)
+ *     covered              file, position, until (all that was committed by then is durable),
+ *                          received (of the last durable byte)
+ *     behind, behind_usec  bytes across the server's files as it listed them last; time since until
+ *     missed_since         left out unless maximum-uncovered has passed since then
+ *     purge                file (the oldest that is not durable whole; "" if that is the one being
+ *                          written), usec (until the server may purge it; left out if that is not
+ *                          known, or never by age), purged (it has), expire_usec, size_limit
+ *     observed             time, server, server_time, read_only, file, position, files, gtids,
+ *                          semi_sync and its counters, as the server said; sentence, failed: why
+ * and when it could not be asked received             bytes since the puller's start segments []
+ * not sealed: path, state, since, sentence volumes []             path, free, reserve keys master,
+ * hsm ("ok" or "away"), sentence, unsigned, checkpoint_size, checkpoint_time, rollback_checked
+ *   ledger                 leaves
  *   alarms []              name, sentence, since
  *
  * Owns: nothing. Threads: the loop's.
@@ -21,3 +32,8 @@ struct operator_caller;
 
 int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 		  const json_t *request, json_t *reply, struct error *err) MUST_CHECK;
+
+/* The files of one source's server, as it listed them last: name, state, now, server, time (both
+ * left out before the first list), files []: name, size. For `source purge-advice`. */
+int status_answer_files(struct keeper *keeper, const struct operator_caller *caller,
+			const json_t *request, json_t *reply, struct error *err) MUST_CHECK;

@@ -95,7 +95,9 @@ static int usage(const struct program_kind *kind, struct error *err)
 {
 	return error_set(err, ERROR_USAGE, "usage: %s --config FILE [--user NAME]%s%s%s",
 			 kind->name, kind->takes_provision ? " [--provision]" : "",
-			 kind->takes_connection ? " [--connection FD]" : "",
+			 kind->takes_connection ? " [--connection FD]"
+			 : kind->takes_task	? " [--task TASK [--server HOST:PORT]]"
+						: "",
 			 kind->takes_source ? " SOURCE" : "");
 }
 
@@ -107,6 +109,8 @@ static int parse_arguments(const struct program_kind *kind, int argc, char **arg
 		{"user", required_argument, NULL, 'u'},
 		{"connection", required_argument, NULL, 'f'},
 		{"provision", no_argument, NULL, 'p'},
+		{"task", required_argument, NULL, 't'},
+		{"server", required_argument, NULL, 's'},
 		{"reason-fd", required_argument, NULL, 'r'}, /* of `binvault run` */
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
@@ -124,6 +128,10 @@ static int parse_arguments(const struct program_kind *kind, int argc, char **arg
 			result = parse_descriptor(optarg, &program->connection, err);
 		else if (option == 'p' && kind->takes_provision)
 			program->provision = true;
+		else if (option == 't' && kind->takes_task)
+			program->task = optarg;
+		else if (option == 's' && kind->takes_task)
+			program->server = optarg;
 		else if (option == 'r')
 			result = parse_descriptor(optarg, &arguments->reason_fd, err);
 		else if (option == 'v')
@@ -171,7 +179,7 @@ static int start(const struct program_kind *kind, struct program *program,
 		return err->code;
 	if (program->source) {
 		snprintf(name, sizeof(name), "pull %s", program->source->name);
-		log_init(name, LOG_LEVEL_INFO);
+		log_init(name, program->task ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
 	}
 	log_info("program.started", "version", LOG_TEXT(BINVAULT_VERSION), "pid",
 		 LOG_NUMBER(getpid()), LOG_END);

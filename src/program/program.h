@@ -17,7 +17,8 @@
  *     }
  *
  * The process ends with the status of interface.md for run()'s code. A sentence is logged as
- * `program.failed` and, under `binvault run`, handed to it.
+ * `program.failed` and, under `binvault run`, handed to it. With --task it is no daemon: it answers
+ * one question on standard output and ends; then only errors are logged.
  *
  * Owns: the signal flag and its descriptor, for the life of the process.
  * Threads: program_stopping() from any; the rest from main's.
@@ -43,13 +44,14 @@ struct program {
 	const char *user;		    /* --user, or NULL */
 	int connection;			    /* --connection, or -1 */
 	bool provision;			    /* --provision */
+	const char *task, *server;	    /* --task and --server, or NULL */
 	enum sandbox_role role;
 };
 
 struct program_kind {
 	const char *name; /* "binvault-pull": for --version and HELLO */
 	enum sandbox_role role;
-	bool takes_source, takes_connection, takes_provision;
+	bool takes_source, takes_connection, takes_provision, takes_task;
 	int (*run)(struct program *program, struct error *err);
 };
 

@@ -180,7 +180,8 @@ GROUP(sanitizer, "tests only: shadow memory, the leak check's own process, threa
 #endif
 
 static const struct sandbox_group *const pull_groups[] = {
-	&life, &memory, &loading, &descriptors, &messages, &ring, &reading, &connecting, &network,
+	&life, &memory, &loading, &descriptors, &messages, &bodies, &ring, &reading, &connecting,
+	&network,
 	SANITIZER NULL};
 static const struct sandbox_group *const keeper_groups[] = {
 	&life, &memory, &descriptors, &messages, &bodies, &reading, &directories, &connecting,

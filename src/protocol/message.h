@@ -35,6 +35,8 @@ enum message_type {
 	MESSAGE_SEGMENT_CLOSED = 15,
 	MESSAGE_STATE = 16,
 	MESSAGE_SEMI_SYNC = 19,
+	MESSAGE_OBSERVED = 20, /* the server's list of files as a memfd */
+	MESSAGE_CONTROL = 21,  /* keeper to puller, at any time */
 
 	MESSAGE_HSM_PROVISION = 30,
 	MESSAGE_HSM_KEYS = 31,

@@ -1,17 +1,21 @@
 /*
  * Puller and keeper. The puller connects to the socket of its source (the socket says which source
  * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
- * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE and SEMI_SYNC have none.
+ * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE, SEMI_SYNC (pull_semi_sync.h)
+ * and OBSERVED (observed.h) have none. Only CONTROL comes without a question: before ATTACHED, and
+ * whenever it changes.
  *
  *   puller                      keeper
  *   HELLO                   ->
  *                           <-  HELLO
  *   ATTACH                  ->
+ *                           <-  CONTROL                  (may be pulled, or not)
  *                           <-  ATTACHED | FAILURE      (after recovery of what the last one left)
  *   OPEN_SEGMENT            ->
  *                           <-  SEGMENT_OPENED + fd | FAILURE (NO_SPACE: ask again later)
  *   PROGRESS …              ->
  *   SEGMENT_CLOSED          ->                            (END is durable, key wiped, fd closed)
+ *                           <-  CONTROL …
  */
 #pragma once
 
@@ -110,13 +114,37 @@ enum pull_state {
 	PULL_STREAMING = 1,
 	PULL_WAITING = 2, /* a failure that may pass: next try at retry_usec */
 	PULL_REFUSED = 3, /* a failure that a person must end */
+	PULL_PAUSED = 4,  /* a CONTROL_PAUSE, obeyed */
+	PULL_LIMITED = 5, /* a CONTROL_LIMIT, obeyed */
 };
+
+#define PULL_CONNECTION_SIZE 37 /* a UUID in text */
 
 struct pull_status {
 	enum pull_state state;
 	uint64_t retry_usec; /* realtime of the next try, 0 if none is planned */
 	char server[128];    /* "db1.bank.example:3306" */
 	char sentence[MESSAGE_SENTENCE_SIZE];
+	/* Of the stream that stands: as in its SESSION frames and on the server; "" if there is
+	 * none. */
+	char connection[PULL_CONNECTION_SIZE];
+	/* Vault time at which the server said that it has no more than what is durable; told once a
+	 * second at most, 0 before the first time. */
+	uint64_t caught_up_usec;
+};
+
+enum control_kind {
+	CONTROL_PULL = 0,
+	CONTROL_PAUSE = 1, /* a person wants it: end the stream and the segment in good order */
+	CONTROL_LIMIT = 2, /* the source has had its share: likewise, until until_usec */
+};
+
+/* May the source be pulled? What it asks for is done in good order: no byte that was received and
+ * no acknowledgement of it is lost. */
+struct control {
+	enum control_kind kind;
+	uint64_t until_usec; /* vault time at which the keeper takes it back, 0 if a person does */
+	char sentence[MESSAGE_SENTENCE_SIZE]; /* why; "" for CONTROL_PULL */
 };
 
 int attach_send(int fd, const struct attach *attach, struct error *err) MUST_CHECK;
@@ -140,3 +168,6 @@ int segment_closed_decode(const struct message *message, struct segment_closed *
 int pull_status_send(int fd, const struct pull_status *status, struct error *err) MUST_CHECK;
 int pull_status_decode(const struct message *message, struct pull_status *ret,
 		       struct error *err) MUST_CHECK;
+int control_send(int fd, const struct control *control, struct error *err) MUST_CHECK;
+int control_decode(const struct message *message, struct control *ret,
+		   struct error *err) MUST_CHECK;

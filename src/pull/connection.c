@@ -331,31 +331,69 @@ static int login(struct connection *connection, const struct config_source *sour
 	return r;
 }
 
-int connection_open(const struct config_source *source, const struct config_server *server,
-		    struct credential *credential, const char *id,
-		    struct connection **ret_connection, struct error *err)
+static struct connection *connection_new(const struct config_server *server)
 {
-	CLEANUP(connection_freep)
 	struct connection *connection = calloc(1, sizeof(*connection));
-	int r;
 
 	ASSERT(connection);
 	snprintf(connection->server, sizeof(connection->server), "%s:%u", server->host,
 		 (unsigned)server->port);
-	r = login(connection, source, server, credential, id, err);
-	if (r < 0)
-		return r;
+	return connection;
+}
+
+/* It is logged in: but is it what it must be? */
+static int finish_open(struct connection *connection, const struct config_source *source,
+		       struct error *err)
+{
 	if (!mysql_get_ssl_cipher(connection->mysql))
 		return error_set(
 			err, ERROR_REFUSED,
 			"the connection to %s is not encrypted: configure TLS on the server",
 			connection->server);
 	set_socket_options(connection_fd(connection), source->heartbeat_usec);
+	return 0;
+}
+
+int connection_open(const struct config_source *source, const struct config_server *server,
+		    struct credential *credential, const char *id,
+		    struct connection **ret_connection, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = connection_new(server);
+	int r = login(connection, source, server, credential, id, err);
+
+	if (r >= 0)
+		r = finish_open(connection, source, err);
+	if (r < 0)
+		return r;
 	*ret_connection = TAKE(connection);
 	return 0;
 }
 
-unsigned long connection_id(const struct connection *connection)
+int connection_open_as(const struct config_source *source, const struct config_server *server,
+		       const struct login *login, const char *id,
+		       struct connection **ret_connection, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = connection_new(server);
+	struct tls_files files;
+	unsigned int number;
+	int r = find_files(source, &files, err);
+
+	if (r == 0)
+		r = try_login(connection, source, server, &files, login, id, &number, err);
+	if (r == 0)
+		return error_set(err, ERROR_REFUSED, "%s refused the login of '%s' (%u): %s",
+				 connection->server, login->user, number, login_refusal(number));
+	if (r > 0)
+		r = finish_open(connection, source, err);
+	if (r < 0)
+		return r;
+	*ret_connection = TAKE(connection);
+	return 0;
+}
+
+unsigned long connection_thread(const struct connection *connection)
 {
 	return mysql_thread_id(connection->mysql);
 }

@@ -34,6 +34,14 @@ struct connection;
 int connection_open(const struct config_source *source, const struct config_server *server,
 		    struct credential *credential, const char *id,
 		    struct connection **ret_connection, struct error *err) MUST_CHECK;
+
+/*
+ * The same with a login that is known, tried once: for a second connection beside one that it has
+ * opened. ERROR_REFUSED also if the server refuses it, and nothing is noted of that.
+ */
+int connection_open_as(const struct config_source *source, const struct config_server *server,
+		       const struct login *login, const char *id,
+		       struct connection **ret_connection, struct error *err) MUST_CHECK;
 void connection_free(struct connection *connection);
 DEFINE_CLEANUP(connection_free, struct connection *);
 
@@ -41,7 +49,7 @@ DEFINE_CLEANUP(connection_free, struct connection *);
 const char *connection_version(const struct connection *connection);
 
 /* Its thread at the server, for KILL. */
-unsigned long connection_id(const struct connection *connection);
+unsigned long connection_thread(const struct connection *connection);
 
 int connection_execute(struct connection *connection, const char *statement,
 		       struct error *err) MUST_CHECK;

@@ -13,6 +13,7 @@ struct keeper_client {
 	struct hello hello;
 	int stop_fd;
 	int fd; /* does not block: what has no answer is dropped rather than waited for */
+	struct control control; /* as it came last, also from a keeper that has gone since */
 	struct message message; /* 64 KiB: not on the stack */
 };
 
@@ -52,8 +53,16 @@ int keeper_client_fd(const struct keeper_client *client)
 	return client->fd;
 }
 
+static int take_control(struct keeper_client *client, struct error *err)
+{
+	int r = control_decode(&client->message, &client->control, err);
+
+	message_release(&client->message);
+	return r;
+}
+
 /* Wait for one message, but not after we were told to stop. */
-static int receive(struct keeper_client *client, uint64_t timeout_sec, struct error *err)
+static int receive_any(struct keeper_client *client, uint64_t timeout_sec, struct error *err)
 {
 	struct pollfd polled[] = {
 		{.fd = client->fd, .events = POLLIN},
@@ -75,6 +84,39 @@ static int receive(struct keeper_client *client, uint64_t timeout_sec, struct er
 	if (r == 0)
 		return error_set(err, ERROR_UNAVAILABLE, "the keeper has gone");
 	return r < 0 ? r : 0;
+}
+
+/* Wait for an answer; CONTROL may come before it. */
+static int receive(struct keeper_client *client, uint64_t timeout_sec, struct error *err)
+{
+	int r = receive_any(client, timeout_sec, err);
+
+	while (r == 0 && client->message.type == MESSAGE_CONTROL) {
+		r = take_control(client, err);
+		if (r == 0)
+			r = receive_any(client, timeout_sec, err);
+	}
+	return r;
+}
+
+int keeper_client_readable(struct keeper_client *client, struct error *err)
+{
+	int r;
+
+	/* What the ring saw may have been an answer, which a request of ours has read since. */
+	while ((r = message_receive(client->fd, &client->message, err)) > 0) {
+		r = take_control(client, err);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0)
+		return error_set(err, ERROR_UNAVAILABLE, "the keeper has gone");
+	return r == ERROR_BUSY ? 0 : r;
+}
+
+const struct control *keeper_client_control(const struct keeper_client *client)
+{
+	return &client->control;
 }
 
 static int attach_over(struct keeper_client *client, const struct attach *attach,
@@ -184,6 +226,15 @@ bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_sem
 	r = pull_semi_sync_send(client->fd, semi_sync, &err);
 	check_sent(client, r);
 	return r == 0;
+}
+
+void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
+			    int list_fd)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, observed_send(client->fd, observed, list_fd, &err));
 }
 
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)

@@ -2,8 +2,7 @@
  * The puller's conversation with the keeper. Requests are few and answered quickly, so they wait
  * for their answer; what has no answer (progress, state) is dropped rather than waited for.
  *
- * Owns: the channel. Threads: one. The descriptor becomes readable only when the keeper has gone:
- * between requests it says nothing.
+ * Owns: the channel. Threads: one. Between requests the keeper says nothing but CONTROL.
  */
 #pragma once
 
@@ -11,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 
@@ -43,10 +43,18 @@ int keeper_client_open(struct keeper_client *client, const struct open_segment *
 		       struct segment_opened *ret_opened, int ret_fds[static CHANNEL_FDS_MAX],
 		       size_t *ret_fd_count, struct error *err) MUST_CHECK;
 
-/* These disconnect on failure; a full queue drops PROGRESS and STATE. */
+/* Something may be there to be read. 0, or an error: the keeper has gone. */
+int keeper_client_readable(struct keeper_client *client, struct error *err) MUST_CHECK;
+
+/* May the source be pulled? As the keeper said last; CONTROL_PULL before it has said anything. */
+const struct control *keeper_client_control(const struct keeper_client *client);
+
+/* These disconnect on failure; a full queue drops PROGRESS, STATE and OBSERVED. */
 void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
 /* False: not now, again later. */
 bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
+void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
+			    int list_fd);
 /* The keeper finds a closed segment by itself too: it is told for speed. */
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed);

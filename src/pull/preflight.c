@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -153,20 +154,45 @@ static int read_identity(struct connection *connection, const struct config_sour
 	return tls_stream_peer(stream, &certificate, &identity->spki, err);
 }
 
-static int add_file(void *context, const char *name, struct error *err)
+/* The file that the server writes now. Unlike the list this costs it next to nothing. */
+static int read_current_file(struct connection *connection, enum flavour flavour, char *file,
+			     struct error *err)
 {
-	struct server_facts *facts = context;
-	int r = name_check_binlog(name, err);
+	char *end;
+	unsigned long major = strtoul(connection_version(connection), &end, 10);
+	unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	/* MySQL has the one since 8.2 and the other until 8.3. */
+	bool new = flavour == FLAVOUR_MYSQL && (major > 8 || (major == 8 && minor >= 2));
+	int r = value(connection, new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", file,
+		      BINLOG_NAME_MAX + 1, err);
 
-	if (r < 0)
-		return error_prefix(err, "the server's list of binlog files");
-	if (facts->first_file[0] == '\0')
-		snprintf(facts->first_file, sizeof(facts->first_file), "%s", name);
-	snprintf(facts->last_file, sizeof(facts->last_file), "%s", name);
-	return 0;
+	if (r == 0)
+		r = name_check_binlog(file, err);
+	return r < 0 ? error_prefix(err, "the binlog file that the server writes") : 0;
+}
+
+static int read_files(struct connection *connection, const struct config_server *server,
+		      struct binlog_list *list, struct server_facts *facts, struct error *err)
+{
+	int r = 0;
+
+	if (binlog_list_is_current(list, server)) {
+		r = read_current_file(connection, facts->identity.flavour, facts->last_file, err);
+		/* Numbers that begin anew: the list is that of before a reset. */
+		if (r == 0 && strcmp(facts->last_file, list->last) < 0)
+			binlog_list_release(list);
+	}
+	if (r == 0 && !binlog_list_is_current(list, server)) {
+		r = binlog_list_read(list, connection, server, err);
+		memcpy(facts->last_file, list->last, sizeof(facts->last_file));
+	}
+	if (r == 0)
+		memcpy(facts->first_file, list->first, sizeof(facts->first_file));
+	return r;
 }
 
 int preflight_check(struct connection *connection, const struct config_source *source,
+		    const struct config_server *server, struct binlog_list *list,
 		    struct server_facts *ret_facts, struct error *err)
 {
 	struct server_facts facts = {0};
@@ -178,11 +204,9 @@ int preflight_check(struct connection *connection, const struct config_source *s
 	if (r == 0)
 		r = check_settings(connection, source, &facts, err);
 	if (r == 0)
-		r = connection_rows(connection, "SHOW BINARY LOGS", add_file, &facts, err);
+		r = read_files(connection, server, list, &facts, err);
 	if (r < 0)
 		return r;
-	if (facts.first_file[0] == '\0')
-		return error_set(err, ERROR_REFUSED, "the server has no binlog file");
 	snprintf(facts.version, sizeof(facts.version), "%s", connection_version(connection));
 	*ret_facts = facts;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "binlog/flavour.h"
 #include "config/config.h"
+#include "pull/binlog_list.h"
 #include "pull/connection.h"
 #include "pull/identity.h"
 
@@ -16,9 +17,10 @@ struct server_facts {
 	char version[64];
 	char binlog_format[16];
 	char first_file[BINLOG_NAME_MAX + 1]; /* of SHOW BINARY LOGS */
-	char last_file[BINLOG_NAME_MAX + 1];
+	char last_file[BINLOG_NAME_MAX + 1];  /* the one that it writes now */
 };
 
-/* ERROR_REFUSED: a rule does not hold. */
+/* ERROR_REFUSED: a rule does not hold. @list is taken if it is current, else read anew. */
 int preflight_check(struct connection *connection, const struct config_source *source,
+		    const struct config_server *server, struct binlog_list *list,
 		    struct server_facts *ret_facts, struct error *err) MUST_CHECK;

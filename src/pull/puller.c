@@ -11,22 +11,22 @@
 #include "io/clock.h"
 #include "pull/credential.h"
 #include "pull/feed.h"
+#include "pull/observing.h"
+#include "pull/pace.h"
 #include "pull/semi_sync.h"
 #include "pull/servers.h"
 #include "pull/sink.h"
+#include "pull/spot.h"
 #include "pull/stream.h"
 
 /* Tags of the ring: appends count from 0; these are for readiness. */
-#define TAG_APPEND 0
-#define TAG_SERVER 10
-#define TAG_KEEPER 11
-#define TAG_STOP   12
-#define TAG_RUNNER 13
-#define TAG_SEND   14 /* an acknowledgement that could not be sent at once */
-
-/* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
-#define SILENT_HEARTBEATS 3
-#define SILENT_LEAST_USEC (3 * USEC_PER_SEC)
+#define TAG_APPEND   0
+#define TAG_SERVER   10
+#define TAG_KEEPER   11
+#define TAG_STOP     12
+#define TAG_RUNNER   13
+#define TAG_OBSERVER 14
+#define TAG_SEND     15 /* an acknowledgement that could not be sent at once */
 
 /* A stream that lasted so long is a success, and what follows a first failure again. */
 #define STEADY_USEC (10 * USEC_PER_SEC)
@@ -39,16 +39,14 @@
 
 /* A server whose history keeps changing would have its files archived again and again. */
 #define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
+/* And how long it may take until what was received is durable, when the source is to be left alone.
+ */
+#define HOLD_USEC (30 * USEC_PER_SEC)
 
 /* While items come one after the other, what is due is looked after once in so many. */
 #define ITEMS_A_STEP 64
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
-
-struct spot {
-	char file[BINLOG_NAME_MAX + 1]; /* "": none */
-	uint64_t position;
-};
 
 struct puller {
 	struct puller_options options;
@@ -69,11 +67,8 @@ struct puller {
 	uint64_t opened_usec;
 	bool steady;
 
-	bool more;	      /* there may be more to read; let the ring tell what it has first */
-	bool listening;	      /* the ring watches the server's descriptor */
-	uint64_t listen_usec; /* since when, or since something came */
-	int64_t allowance;    /* bytes, under rate-limit */
-	uint64_t allowance_usec;
+	bool more; /* there may be more to read; let the ring tell what it has first */
+	struct pace pace;
 
 	/* Where the stream was damaged last: a second time there is not the network's doing. */
 	struct spot damaged;
@@ -89,6 +84,13 @@ struct puller {
 	uint64_t stop_usec;
 	bool draining; /* the server waits for answers about what it has sent */
 	uint64_t drain_usec;
+
+	bool held;	    /* the keeper does not want the source to be pulled */
+	uint64_t held_usec; /* monotonic: the stream ends then at the latest */
+
+	struct observing observing;
+	uint64_t end_usec;	 /* when the server last said that it has no more */
+	uint64_t caught_up_usec; /* the same, with everything durable */
 
 	struct pull_status told;
 };
@@ -131,6 +133,7 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->sink = sink_new(&sink);
 	puller->stream = stream_new(options->source);
 	puller->feed = feed_new(puller->sink);
+	pace_init(&puller->pace, options->source, options->ring, TAG_SERVER);
 	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
 		.source = options->source,
 		.ring = options->ring,
@@ -138,6 +141,8 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 		.sink = puller->sink,
 		.stream = puller->stream,
 	});
+	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
+		       TAG_OBSERVER);
 	*ret_puller = TAKE(puller);
 	return 0;
 }
@@ -150,6 +155,7 @@ void puller_free(struct puller *puller)
 	ring_poll_cancel(puller->options.ring, TAG_STOP);
 	semi_sync_free(puller->semi_sync);
 	ring_poll_cancel(puller->options.ring, TAG_RUNNER);
+	observing_release(&puller->observing);
 	feed_free(puller->feed);
 	stream_free(puller->stream);
 	sink_free(puller->sink);
@@ -166,16 +172,31 @@ static const struct config_server *server(const struct puller *puller)
 
 static void tell(struct puller *puller, const struct pull_status *status)
 {
-	static const char *const names[] = {"connecting", "streaming", "waiting", "refused"};
+	static const char *const names[] = {"connecting", "streaming", "waiting",
+					    "refused",	  "paused",    "limited"};
 
 	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
 		return;
 	if (puller->told.state != status->state ||
 	    strcmp(puller->told.sentence, status->sentence) != 0)
 		log_info("pull.state", "state", LOG_TEXT(names[status->state]), "server",
-			 LOG_TEXT(status->server), "sentence", LOG_TEXT(status->sentence), LOG_END);
+			 LOG_TEXT(status->server), "connection", LOG_TEXT(status->connection),
+			 "sentence", LOG_TEXT(status->sentence), LOG_END);
 	puller->told = *status;
 	sink_status(puller->sink, status);
+}
+
+static void tell_held(struct puller *puller)
+{
+	const struct control *control = sink_control(puller->sink);
+	struct pull_status status = {
+		.state = control->kind == CONTROL_LIMIT ? PULL_LIMITED : PULL_PAUSED,
+		.retry_usec = control->until_usec,
+	};
+
+	memcpy(status.sentence, control->sentence, sizeof(status.sentence));
+	servers_name(server(puller), status.server, sizeof(status.server));
+	tell(puller, &status);
 }
 
 static void tell_state(struct puller *puller)
@@ -183,6 +204,10 @@ static void tell_state(struct puller *puller)
 	const struct error *trouble = sink_trouble(puller->sink);
 	struct pull_status status = {.state = PULL_CONNECTING};
 
+	if (puller->held && !stream_is_open(puller->stream)) {
+		tell_held(puller);
+		return;
+	}
 	if (!stream_is_open(puller->stream) && servers_status(&puller->servers, &status)) {
 		tell(puller, &status);
 		return;
@@ -195,6 +220,11 @@ static void tell_state(struct puller *puller)
 		if (!receiver_verified(stream_receiver(puller->stream)))
 			return; /* it is not yet known whether this is the right binlog */
 		status.state = PULL_STREAMING;
+		snprintf(status.connection, sizeof(status.connection), "%s",
+			 stream_connection(puller->stream));
+		/* Whole seconds: it need not be told more often. */
+		status.caught_up_usec =
+			puller->caught_up_usec - puller->caught_up_usec % USEC_PER_SEC;
 	}
 	servers_name(server(puller), status.server, sizeof(status.server));
 	tell(puller, &status);
@@ -202,29 +232,13 @@ static void tell_state(struct puller *puller)
 
 /* --- the stream ------------------------------------------------------------------------------ */
 
-/* Does the stream stand there? */
-static bool is_at(const struct puller *puller, const struct spot *spot)
-{
-	const struct receiver *receiver = stream_receiver(puller->stream);
-
-	return spot->position == receiver_position(receiver) &&
-	       strcmp(spot->file, receiver_file(receiver)) == 0;
-}
-
-static void note_spot(const struct puller *puller, struct spot *spot)
-{
-	const struct receiver *receiver = stream_receiver(puller->stream);
-
-	snprintf(spot->file, sizeof(spot->file), "%s", receiver_file(receiver));
-	spot->position = receiver_position(receiver);
-}
-
 /* Is it the second time that bytes were wrong at this very place? */
 static bool damaged_again(struct puller *puller)
 {
-	bool again = is_at(puller, &puller->damaged);
+	const struct receiver *receiver = stream_receiver(puller->stream);
+	bool again = spot_is_at(&puller->damaged, receiver);
 
-	note_spot(puller, &puller->damaged);
+	spot_note(&puller->damaged, receiver);
 	return again;
 }
 
@@ -269,9 +283,17 @@ static void plan_divergence(struct puller *puller, const char *sentence)
 static void close_stream(struct puller *puller)
 {
 	semi_sync_closing(puller->semi_sync, "not connected to a server");
-	ring_poll_cancel(puller->options.ring, TAG_SERVER);
-	puller->listening = false;
+	pace_end(&puller->pace);
 	stream_close(puller->stream);
+}
+
+/* Nothing more is received; what was begun and has no end is void. */
+static void leave_stream(struct puller *puller)
+{
+	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
+		spot_note(&puller->broken, stream_receiver(puller->stream));
+	close_stream(puller);
+	feed_lost(puller->feed);
 }
 
 static void stream_lost(struct puller *puller, struct error *err)
@@ -283,13 +305,13 @@ static void stream_lost(struct puller *puller, struct error *err)
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
 				  "this place is archived until it is mended");
 	}
-	if (sink_is_open(puller->sink) && sink_holds_part(puller->sink))
-		note_spot(puller, &puller->broken);
+	/* What was listed may be as wrong as what was expected. */
+	if (code != ERROR_CLOSED && code != ERROR_UNAVAILABLE)
+		binlog_list_release(&puller->observing.list);
 	if (receiver_verified(stream_receiver(puller->stream)))
 		servers_lost(&puller->servers, clock_monotonic_usec());
 	semi_sync_closing(puller->semi_sync, err->message);
-	close_stream(puller);
-	feed_lost(puller->feed);
+	leave_stream(puller);
 	if (code == ERROR_DIVERGED)
 		plan_divergence(puller, err->message);
 	else
@@ -307,6 +329,7 @@ static int open_stream(struct puller *puller, struct error *err)
 		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
 		.credential = puller->credential,
+		.list = &puller->observing.list,
 	};
 	int r;
 
@@ -328,66 +351,11 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->same_history = true;
 	puller->steady = false;
 	puller->opened_usec = clock_monotonic_usec();
-	puller->allowance = 0;
-	puller->allowance_usec = puller->opened_usec;
+	pace_begin(&puller->pace);
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
 		    stream_location(puller->stream));
 	semi_sync_opened(puller->semi_sync);
 	return 0;
-}
-
-static uint64_t silence_usec(const struct puller *puller)
-{
-	return MAX(SILENT_HEARTBEATS * puller->source->heartbeat_usec, SILENT_LEAST_USEC);
-}
-
-/* Nothing to read: wait for it, and for the end of the server's time. */
-static void listen_to_server(struct puller *puller, enum tls_want want)
-{
-	if (stream_heard(puller->stream) || !puller->listening)
-		puller->listen_usec = clock_monotonic_usec();
-	if (puller->listening)
-		return;
-	puller->listening = true;
-	if (want == TLS_WANT_WRITE)
-		ring_poll_writable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
-	else
-		ring_poll_readable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
-}
-
-static bool is_silent(const struct puller *puller)
-{
-	return stream_is_open(puller->stream) && puller->listening &&
-	       clock_monotonic_usec() >= puller->listen_usec + silence_usec(puller);
-}
-
-/* rate-limit: bytes a second, at most a tenth of a second's in one go. */
-static bool may_read(struct puller *puller)
-{
-	uint64_t limit = puller->source->rate_limit;
-	uint64_t now, elapsed;
-	int64_t more;
-
-	if (limit == 0)
-		return true;
-	now = clock_monotonic_usec();
-	elapsed = MIN(now - puller->allowance_usec, USEC_PER_SEC);
-	more = (int64_t)((double)limit * (double)elapsed / (double)USEC_PER_SEC);
-	/* Less than a byte is not thrown away: the time goes on to count. */
-	if (more > 0) {
-		puller->allowance = MIN(puller->allowance + more, (int64_t)(limit / 10 + 1));
-		puller->allowance_usec = now;
-	}
-	return puller->allowance > 0;
-}
-
-static uint64_t allowance_deadline(const struct puller *puller)
-{
-	double debt = (double)-puller->allowance + 1;
-
-	return puller->allowance_usec +
-	       (uint64_t)(debt * (double)USEC_PER_SEC / (double)puller->source->rate_limit) +
-	       USEC_PER_MSEC;
 }
 
 static void acknowledge(struct puller *puller)
@@ -429,15 +397,17 @@ static int receive(struct puller *puller)
 	struct error err;
 	int r;
 
-	if (puller->listening || !may_read(puller))
+	if (!pace_may_read(&puller->pace))
 		return 0;
 	r = stream_next(puller->stream, &received, &want, &err);
 	if (r == 0) {
-		listen_to_server(puller, want);
+		pace_wait(&puller->pace, puller->stream, want);
 		return 0;
 	}
 	if (r > 0) {
-		puller->allowance -= (int64_t)received.size;
+		if (receiver_at_end(receiver))
+			puller->end_usec = clock_realtime_usec();
+		pace_took(&puller->pace, received.size);
 		if (only_looked_at(puller, &received))
 			return 1;
 		semi_sync_received(puller->semi_sync, &received);
@@ -451,9 +421,12 @@ static int receive(struct puller *puller)
 	return 1;
 }
 
+/* What was taken from the stream is archived in any case. */
 static bool may_pump(const struct puller *puller)
 {
-	return puller->draining || !puller->options.stopping();
+	if (puller->draining)
+		return true;
+	return !puller->options.stopping() && (!puller->held || feed_has_item(puller->feed));
 }
 
 /* From the stream into the segment, until one of them blocks. */
@@ -496,6 +469,22 @@ static void note_success(struct puller *puller)
 	servers_steady(&puller->servers);
 }
 
+/* The server had no more, and all of that is durable now. */
+static void note_caught_up(struct puller *puller)
+{
+	if (stream_is_open(puller->stream) && receiver_at_end(stream_receiver(puller->stream)) &&
+	    !feed_has_item(puller->feed) && !sink_trouble(puller->sink) &&
+	    sink_is_settled(puller->sink))
+		puller->caught_up_usec = puller->end_usec;
+}
+
+/* A stream stands, of the server that is archived, and goes on. */
+static bool is_streaming(const struct puller *puller)
+{
+	return !puller->held && stream_is_open(puller->stream) &&
+	       receiver_verified(stream_receiver(puller->stream));
+}
+
 /* --- turns ----------------------------------------------------------------------------------- */
 
 /* The keeper has said where to go on. */
@@ -530,43 +519,83 @@ static void roll_if_old(struct puller *puller)
 		sink_end(puller->sink, ended, NULL);
 }
 
+/*
+ * We are to leave the server. With semi-sync what it has sent is taken first, because it may wait
+ * for an answer about that; but not for ever.
+ */
+static void begin_drain(struct puller *puller)
+{
+	puller->draining = semi_sync_is_awaited(puller->semi_sync);
+	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
+}
+
+/* After each pump. */
+static void note_drained(struct puller *puller)
+{
+	puller->draining = puller->draining && stream_is_open(puller->stream) &&
+			   (!pace_is_waiting(&puller->pace) || feed_has_item(puller->feed)) &&
+			   clock_monotonic_usec() < puller->drain_usec;
+}
+
+/*
+ * The keeper wants the source to be left alone, for a while or until a person says otherwise. First
+ * what was received becomes durable, and is acknowledged; then the stream ends, which takes us out
+ * of the replicas that the server waits for; then the segment.
+ */
+static void hold(struct puller *puller)
+{
+	const struct control *control = sink_control(puller->sink);
+	uint64_t now = clock_monotonic_usec();
+
+	if (puller->held != (control->kind != CONTROL_PULL)) {
+		puller->held = !puller->held;
+		puller->held_usec = now + HOLD_USEC;
+		servers_again(&puller->servers, now);
+		log_info(puller->held ? "pull.held" : "pull.goes-on", "sentence",
+			 LOG_TEXT(control->sentence), LOG_END);
+		puller->draining = false;
+		if (puller->held) {
+			observing_rest(&puller->observing);
+			begin_drain(puller);
+		}
+	}
+	if (!puller->held)
+		return;
+	if (stream_is_open(puller->stream)) {
+		if (now < puller->held_usec &&
+		    (puller->draining || feed_has_item(puller->feed) ||
+		     !sink_is_settled(puller->sink) || semi_sync_is_sending(puller->semi_sync)))
+			return;
+		semi_sync_leave(puller->semi_sync, control->sentence);
+		leave_stream(puller);
+	}
+	if (sink_is_open(puller->sink) && sink_is_settled(puller->sink))
+		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
+}
+
 static void begin_stop(struct puller *puller)
 {
 	puller->stop_begun = true;
 	puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
-	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
-	puller->draining = semi_sync_is_awaited(puller->semi_sync);
+	begin_drain(puller);
 	if (!puller->draining)
 		close_stream(puller);
 }
 
-/* Take what the server has sent, and may wait for an answer about, but not for ever. 1: done. */
-static int drain(struct puller *puller, struct error *err)
-{
-	int r = pump(puller, err);
-
-	if (r < 0)
-		return r;
-	puller->draining = stream_is_open(puller->stream) &&
-			   (!puller->listening || feed_has_item(puller->feed)) &&
-			   clock_monotonic_usec() < puller->drain_usec;
-	return !puller->draining;
-}
-
 /*
- * 1: the last segment is closed. The stream stays until then with semi-sync, because the server
- * waits to be told that what it holds is durable.
+ * 1: the last segment is closed. With semi-sync the stream stays until then, so that the server can
+ * be told.
  */
 static int turn_stopping(struct puller *puller, struct error *err)
 {
-	int r;
-
 	if (!puller->stop_begun)
 		begin_stop(puller);
 	if (puller->draining) {
-		r = drain(puller, err);
-		if (r <= 0)
-			return r;
+		if (pump(puller, err) < 0)
+			return err->code;
+		note_drained(puller);
+		if (puller->draining)
+			return 0;
 	}
 	if (sink_is_open(puller->sink))
 		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
@@ -590,7 +619,7 @@ static int turn_stopping(struct puller *puller, struct error *err)
 
 static bool connect_is_due(const struct puller *puller)
 {
-	return puller->attached && !stream_is_open(puller->stream) &&
+	return puller->attached && !puller->held && !stream_is_open(puller->stream) &&
 	       clock_monotonic_usec() >= servers_try_usec(&puller->servers) &&
 	       sink_is_settled(puller->sink);
 }
@@ -620,6 +649,19 @@ static void watch_runner(struct puller *puller)
 	ring_poll_readable(puller->options.ring, credential_fd(puller->credential), TAG_RUNNER);
 }
 
+/* The login that opened the stream opens a second connection, or one more try of it may not be. */
+static void observe(struct puller *puller)
+{
+	size_t index = (size_t)(server(puller) - puller->source->servers);
+	struct login login;
+	struct error ignored;
+
+	if (observing_is_due(&puller->observing) &&
+	    credential_login(puller->credential, index, &login, &ignored) == 0)
+		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
+			       &login);
+}
+
 /* All that can be done without waiting. 1: we are done. */
 static int turn(struct puller *puller, struct error *err)
 {
@@ -631,13 +673,14 @@ static int turn(struct puller *puller, struct error *err)
 		return r;
 	if (puller->options.stopping())
 		return turn_stopping(puller, err);
-	if (is_silent(puller)) {
+	if (stream_is_open(puller->stream) && pace_is_silent(&puller->pace)) {
 		error_set(err, ERROR_CLOSED,
 			  "%s:%u has shown no sign of life for %" PRIu64 " ms: is the network cut?",
 			  server(puller)->host, (unsigned)server(puller)->port,
-			  silence_usec(puller) / USEC_PER_MSEC);
+			  pace_silence_usec(&puller->pace) / USEC_PER_MSEC);
 		stream_lost(puller, err);
 	}
+	hold(puller);
 	roll_if_old(puller);
 	if (connect_is_due(puller))
 		r = connect_with_credential(puller, err);
@@ -646,12 +689,16 @@ static int turn(struct puller *puller, struct error *err)
 		r = pump(puller, err);
 	if (r < 0)
 		return r;
+	note_drained(puller);
 	/* What was ended just now can begin to be written. */
 	r = sink_step(puller->sink, err);
 	if (r < 0)
 		return r;
 	acknowledge(puller);
 	note_success(puller);
+	note_caught_up(puller);
+	if (is_streaming(puller))
+		observe(puller);
 	sink_note(puller->sink, receiver_source_position(stream_receiver(puller->stream)),
 		  feed_byte_count(puller->feed));
 	tell_state(puller);
@@ -665,19 +712,21 @@ static void set_timer(struct puller *puller)
 		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
 	deadline = MIN(deadline, semi_sync_deadline(puller->semi_sync));
-
 	if (puller->more)
 		deadline = 1;
+	else if (puller->draining)
+		deadline = MIN(deadline, puller->drain_usec);
 	else if (puller->stop_begun)
-		deadline = MIN(deadline, puller->draining ? puller->drain_usec : puller->stop_usec);
-	else if (!stream_is_open(puller->stream) && puller->attached &&
+		deadline = MIN(deadline, puller->stop_usec);
+	else if (puller->held && stream_is_open(puller->stream))
+		deadline = MIN(deadline, puller->held_usec);
+	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
 		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
 		deadline = MIN(deadline, servers_try_usec(&puller->servers));
-	else if (stream_is_open(puller->stream) && puller->listening)
-		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
-	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
-		 !feed_has_item(puller->feed))
-		deadline = MIN(deadline, allowance_deadline(puller));
+	else if (stream_is_open(puller->stream) && !feed_has_item(puller->feed))
+		deadline = MIN(deadline, pace_deadline(&puller->pace));
+	if (is_streaming(puller))
+		deadline = MIN(deadline, observing_deadline(&puller->observing));
 	ring_timer(puller->options.ring, deadline == UINT64_MAX ? 0 : MAX(deadline, 1));
 }
 
@@ -693,7 +742,7 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		return r;
 	}
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
-		puller->listening = false;
+		pace_ready(&puller->pace);
 	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
 		semi_sync_ready(puller->semi_sync);
 		acknowledge(puller);
@@ -702,6 +751,8 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		sink_keeper_readable(puller->sink);
 	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)
 		puller->awaiting_runner = false;
+	if (event->kind != RING_TIMER && event->tag == TAG_OBSERVER)
+		observing_readable(&puller->observing);
 	return 0;
 }
 

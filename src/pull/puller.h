@@ -4,6 +4,7 @@
  * stop descriptor, and then does all that can be done.
  *
  *   no answer of the keeper yet ──► waiting for a try ──► streaming ──► (lost) waiting …
+ *                                        ▲ held, while the keeper says so ▲
  *
  * Order of one turn: the sink (keeper, writing), the keeper's answers, the stream, the state that
  * is told. Whatever blocks leaves its item where it is and is tried again in the next turn.
@@ -19,6 +20,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "io/ring.h"
+#include "pull/observer.h"
 
 struct puller;
 
@@ -26,6 +28,7 @@ struct puller_options {
 	struct ring *ring;
 	const struct config *config;
 	const struct config_source *source;
+	struct observer *observer; /* borrowed */
 	bool (*stopping)(void);
 	int stop_fd;   /* readable from when stopping() is true */
 	int runner_fd; /* of credential_runner_start(), the puller's from now on; or -1 */

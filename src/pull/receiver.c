@@ -47,6 +47,7 @@ struct receiver {
 	struct transaction_step step;
 
 	uint64_t source_position;
+	bool at_end;
 };
 
 struct receiver *receiver_new(void)
@@ -76,6 +77,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->next_file[0] = '\0';
 	receiver->format_size = 0;
 	receiver->source_position = 0;
+	receiver->at_end = false;
 	receiver->current_file[0] = '\0';
 	receiver->current = false;
 }
@@ -105,6 +107,11 @@ size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_byte
 {
 	*ret_bytes = receiver->format_event;
 	return receiver->format_size;
+}
+
+bool receiver_at_end(const struct receiver *receiver)
+{
+	return receiver->at_end;
 }
 
 uint64_t receiver_source_position(const struct receiver *receiver)
@@ -193,6 +200,7 @@ static int take_heartbeat(struct receiver *receiver, const struct packet_item *i
 	if (receiver->await != AWAIT_EVENT)
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
 				 receiver->file);
+	receiver->at_end = true;
 	if (item->size < EVENT_HEADER_SIZE + length ||
 	    item->size > EVENT_HEADER_SIZE + HEARTBEAT_BODY_MAX ||
 	    memcmp(item->bytes + EVENT_HEADER_SIZE, receiver->file, length) != 0)
@@ -429,7 +437,7 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	r = event_header_decode(item->bytes, item->size, &receiver->header, err);
 	if (r < 0)
 		return r;
-	ret_received->type = receiver->header.type;
+	receiver->at_end = false;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
 	return take_first(receiver, item, ret_received, err);

@@ -26,7 +26,7 @@ enum received_kind {
 
 struct received {
 	enum received_kind kind;
-	uint8_t type; /* enum event_type; of NOTHING too, with its first piece */
+	uint8_t type; /* enum event_type */
 	const uint8_t *bytes;
 	size_t size;
 	bool first, last;	    /* of the event; a whole one is both */
@@ -79,6 +79,9 @@ bool receiver_verified(const struct receiver *receiver);
 
 /* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
 size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);
+
+/* The last that came was a heartbeat: the server had sent all that it has. */
+bool receiver_at_end(const struct receiver *receiver);
 
 /* Where the server is in its current file, as its last heartbeat said; 0 if it did not. */
 uint64_t receiver_source_position(const struct receiver *receiver);

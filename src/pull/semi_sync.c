@@ -4,7 +4,6 @@
 
 #include "base/checked.h"
 #include "base/log.h"
-#include "binlog/event.h"
 #include "io/clock.h"
 #include "pull/synchrony.h"
 
@@ -55,8 +54,7 @@ void semi_sync_received(struct semi_sync *semi_sync, const struct received *rece
 {
 	bool end = received->kind == RECEIVED_EVENT && received->last &&
 		   received->event.transaction_end;
-	bool idle = received->kind == RECEIVED_NOTHING &&
-		    (received->type == EVENT_HEARTBEAT || received->type == EVENT_HEARTBEAT_V2);
+	bool idle = receiver_at_end(stream_receiver(semi_sync->options.stream));
 	struct synchrony_now time;
 
 	if (!is_wanted(semi_sync) || !(received->acknowledge || end || idle))

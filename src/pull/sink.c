@@ -1,8 +1,8 @@
 #include "pull/sink.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/log.h"
@@ -44,6 +44,8 @@ struct sink {
 	bool has_status, has_semi_sync, semi_sync_due;
 	struct pull_status status;
 	struct pull_semi_sync semi_sync;
+	struct observed *observed; /* the last, with its list; NULL before the first */
+	int observed_list_fd;	   /* -1: it has none */
 
 	uint64_t step_usec; /* the time of the last sink_step(): asked for at each event */
 	enum sink_state state;
@@ -77,6 +79,7 @@ struct sink *sink_new(const struct sink_options *options)
 	ASSERT(sink);
 	sink->options = *options;
 	sink->attach_pause_usec = ATTACH_FIRST_USEC;
+	sink->observed_list_fd = -1;
 	sink->client = keeper_client_new(options->socket, &options->hello, options->stop_fd);
 	return sink;
 }
@@ -103,6 +106,9 @@ void sink_free(struct sink *sink)
 	}
 	segment_free(sink->segment);
 	keeper_client_free(sink->client);
+	if (sink->observed_list_fd >= 0)
+		close(sink->observed_list_fd);
+	free(sink->observed);
 	free(sink);
 }
 
@@ -169,17 +175,20 @@ static void keeper_lost(struct sink *sink, const char *reason)
 	log_warning("keeper.lost", "reason", LOG_TEXT(reason), LOG_END);
 }
 
-/* It says nothing between requests, so it has gone; unless the readiness was that of an answer,
- * seen by the ring before a request of ours read it. */
 void sink_keeper_readable(struct sink *sink)
 {
-	struct pollfd now = {.fd = keeper_client_fd(sink->client), .events = POLLIN};
+	struct error err;
 
 	sink->polled = false;
-	if (poll(&now, 1, 0) == 0)
-		watch_keeper(sink);
+	if (keeper_client_readable(sink->client, &err) < 0)
+		keeper_lost(sink, err.message);
 	else
-		keeper_lost(sink, "the keeper has gone");
+		watch_keeper(sink);
+}
+
+const struct control *sink_control(const struct sink *sink)
+{
+	return keeper_client_control(sink->client);
 }
 
 /* The keeper has no use for what we write: stop, and begin where it says. */
@@ -220,6 +229,8 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 		keeper_client_status(sink->client, &sink->status);
 	sink->semi_sync_due = sink->has_semi_sync;
 	tell_semi_sync(sink);
+	if (sink->observed)
+		keeper_client_observed(sink->client, sink->observed, sink->observed_list_fd);
 	sink->progress_due = true;
 }
 
@@ -274,6 +285,27 @@ void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync)
 	sink->has_semi_sync = true;
 	sink->semi_sync_due = true;
 	tell_semi_sync(sink);
+	watch_keeper(sink);
+}
+
+void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
+		   size_t size)
+{
+	struct error err;
+	int fd = size > 0 ? channel_body_new(list, size, &err) : -1;
+
+	if (size > 0 && fd < 0) {
+		log_warning("observed.lost", "reason", LOG_TEXT(err.message), LOG_END);
+		return;
+	}
+	if (!sink->observed)
+		sink->observed = malloc(sizeof(*sink->observed));
+	ASSERT(sink->observed);
+	*sink->observed = *observed;
+	if (sink->observed_list_fd >= 0)
+		close(sink->observed_list_fd);
+	sink->observed_list_fd = fd;
+	keeper_client_observed(sink->client, observed, fd);
 	watch_keeper(sink);
 }
 

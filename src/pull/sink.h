@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "io/ring.h"
+#include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 #include "pull/acknowledger.h"
@@ -127,6 +128,12 @@ void sink_status(struct sink *sink, const struct pull_status *status);
 
 /* The same; the newest is told as soon as it can be. */
 void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync);
+/* The same, with @size bytes of the server's list (none without files). */
+void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
+		   size_t size);
+
+/* What the keeper wants: is the source to be pulled? Valid until the next call. */
+const struct control *sink_control(const struct sink *sink);
 
 /* Why nothing goes on at this end; NULL if all is well. */
 const struct error *sink_trouble(const struct sink *sink);

@@ -4,15 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "base/log.h"
-#include "crypto/random.h"
 #include "pull/connection.h"
+#include "pull/connection_id.h"
 #include "pull/packet.h"
 #include "pull/registration.h"
-
-#define UUID_SIZE      16
-#define UUID_TEXT_SIZE 37
 
 /* Numbers of server errors that end a dump. MariaDB and MySQL: mysqld_error.h. */
 #define SERVER_FATAL_READING_BINLOG 1236
@@ -21,6 +17,7 @@
 struct stream {
 	const struct config_source *source;
 	struct connection *connection; /* NULL: closed */
+	char id[CONNECTION_ID_SIZE];   /* of the connection */
 	struct tls_stream *tls;
 	struct packet_reader *reader;
 	struct receiver *receiver;
@@ -62,6 +59,8 @@ void stream_free(struct stream *stream)
 
 void stream_close(struct stream *stream)
 {
+	if (stream->connection)
+		log_info("stream.ends", "connection", LOG_TEXT(stream->id), LOG_END);
 	tls_stream_free(TAKE(stream->tls));
 	connection_free(TAKE(stream->connection));
 }
@@ -79,6 +78,11 @@ int stream_fd(const struct stream *stream)
 const struct identity *stream_identity(const struct stream *stream)
 {
 	return &stream->facts.identity;
+}
+
+const char *stream_connection(const struct stream *stream)
+{
+	return stream->id;
 }
 
 const struct session *stream_session(const struct stream *stream)
@@ -108,20 +112,6 @@ bool stream_heard(struct stream *stream)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* A random UUID (RFC 4122, version 4): names the connection in the server's tables. */
-static void make_id(char text[static UUID_TEXT_SIZE])
-{
-	uint8_t bytes[UUID_SIZE];
-	char hex[HEX_SIZE(UUID_SIZE)];
-
-	random_bytes(bytes, sizeof(bytes));
-	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
-	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-	hex_encode(bytes, sizeof(bytes), hex);
-	snprintf(text, UUID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
-		 hex + 16, hex + 20);
-}
-
 /* Does the server go on with the archive as itself? 1: yes; 0: another one, with a sentence. */
 static int is_archived_server(const struct stream *stream, const struct stream_request *request,
 			      struct error *err)
@@ -145,7 +135,7 @@ static int is_archived_server(const struct stream *stream, const struct stream_r
 	return 0;
 }
 
-static int begin_dump(struct stream *stream, const struct stream_request *request, const char *id,
+static int begin_dump(struct stream *stream, const struct stream_request *request,
 		      struct error *err)
 {
 	static const struct place nothing;
@@ -154,8 +144,8 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 	int r;
 
 	stream->position = location->resumes ? place->last_event_position : PLACE_FIRST_POSITION;
-	r = handshake_dump(stream->connection, stream->source, &stream->facts, id, location->file,
-			   stream->position, &stream->session, err);
+	r = handshake_dump(stream->connection, stream->source, &stream->facts, stream->id,
+			   location->file, stream->position, &stream->session, err);
 	if (r == 0)
 		r = connection_tls(stream->connection, &stream->tls, err);
 	if (r < 0)
@@ -164,8 +154,9 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 	acknowledger_start(stream->acknowledger, stream->tls);
 	receiver_start(stream->receiver, place, location->file, request->same_history);
 	receiver_set_current(stream->receiver, stream->facts.last_file);
-	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "file",
-		 LOG_TEXT(location->file), "position", LOG_NUMBER(stream->position), LOG_END);
+	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "connection",
+		 LOG_TEXT(stream->id), "file", LOG_TEXT(location->file), "position",
+		 LOG_NUMBER(stream->position), LOG_END);
 	return 0;
 }
 
@@ -194,7 +185,7 @@ static int check_semi_sync(struct stream *stream, const struct stream_request *r
 {
 	stream->server = request->server;
 	stream->credential = request->credential;
-	stream->thread_id = connection_id(stream->connection);
+	stream->thread_id = connection_thread(stream->connection);
 	stream->semi_sync_absent[0] = '\0';
 	if (!stream->source->semi_sync)
 		return 0;
@@ -204,17 +195,17 @@ static int check_semi_sync(struct stream *stream, const struct stream_request *r
 
 int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
 {
-	char id[UUID_TEXT_SIZE];
 	int r;
 
 	ASSERT(!stream->connection);
 	stream->file_is_gone = false;
-	make_id(id);
-	r = connection_open(stream->source, request->server, request->credential, id,
+	connection_id_make(stream->id);
+	r = connection_open(stream->source, request->server, request->credential, stream->id,
 			    &stream->connection, err);
 	if (r < 0)
 		return r;
-	r = preflight_check(stream->connection, stream->source, &stream->facts, err);
+	r = preflight_check(stream->connection, stream->source, request->server, request->list,
+			    &stream->facts, err);
 	if (r == 0)
 		r = choose_place(stream, request, err);
 	if (r < 0)
@@ -222,7 +213,7 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 	if (r == 0)
 		r = check_semi_sync(stream, request, err);
 	if (r == 0)
-		r = begin_dump(stream, request, id, err);
+		r = begin_dump(stream, request, err);
 	if (r != 0)
 		stream_close(stream);
 	return r;
@@ -317,10 +308,10 @@ int stream_deregister(struct stream *stream, struct error *err)
 {
 	CLEANUP(connection_freep)
 	struct connection *connection = NULL;
-	char id[UUID_TEXT_SIZE];
+	char id[CONNECTION_ID_SIZE];
 	int r;
 
-	make_id(id);
+	connection_id_make(id);
 	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
 			    err);
 	if (r == 0)

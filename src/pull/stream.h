@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "pull/acknowledger.h"
+#include "pull/binlog_list.h"
 #include "pull/handshake.h"
 #include "pull/locate.h"
 #include "pull/receiver.h"
@@ -37,6 +38,7 @@ struct stream_request {
 	bool accept_other;
 	bool same_history; /* as receiver_start() */
 	struct credential *credential;
+	struct binlog_list *list; /* the pre-flight's: taken if it is current, else read anew */
 };
 int stream_open(struct stream *stream, const struct stream_request *request,
 		struct error *err) MUST_CHECK;
@@ -46,6 +48,7 @@ bool stream_is_open(const struct stream *stream);
 /* Of the open stream. */
 int stream_fd(const struct stream *stream);
 const struct identity *stream_identity(const struct stream *stream);
+const char *stream_connection(const struct stream *stream); /* its id */
 const struct session *stream_session(const struct stream *stream);
 const struct receiver *stream_receiver(const struct stream *stream);
 const struct location *stream_location(const struct stream *stream);

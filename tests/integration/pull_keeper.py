@@ -21,11 +21,12 @@ _SPEC = importlib.util.spec_from_file_location("read_segment", PROJECT / "tools/
 reader = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(reader)
 
-HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE = (
-    1, 2, 10, 11, 12, 13, 14, 15, 16)
+HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, OBSERVED, CONTROL = (
+    1, 2, 10, 11, 12, 13, 14, 15, 16, 20, 21)
 START, RESUME, NEXT, CONTINUE = range(4)
 UNAVAILABLE, NO_SPACE, NOT_FOUND = -5, -6, -8
-STATES = ("connecting", "streaming", "waiting", "refused")
+STATES = ("connecting", "streaming", "waiting", "refused", "paused", "limited")
+PULL, PAUSE, LIMIT = range(3)
 REASONS = ("", "failover", "reset", "diverged", "purged", "jumped")
 GTIDS = "<BHH2560s"  # a set of GTIDs: known, count, size, bytes
 BLOCK = 4096
@@ -91,6 +92,27 @@ class Segment:
         return header, end
 
 
+class Observed:
+    """What OBSERVED says: `files` is [(name, size, encrypted)]."""
+
+    def __init__(self, body, descriptors):
+        (self.time, server, sentence, self.server_time, self.read_only, self.expire_usec,
+         self.size_limit, self.semi_sync, self.clients, self.acknowledged, self.not_acknowledged,
+         count, gtids) = struct.unpack("<Q128s512sQBQQB3QI8192s", body)
+        self.server, self.sentence, self.gtids = (
+            text.rstrip(b"\0").decode() for text in (server, sentence, gtids))
+        self.files = []
+        for descriptor in descriptors:
+            with open(descriptor, "rb") as file:
+                data, offset = file.read(), 0
+            while offset < len(data):
+                size, encrypted, length = struct.unpack_from("<QBB", data, offset)
+                offset += 10 + length
+                self.files.append((data[offset - length:offset].decode(), size, bool(encrypted)))
+        if len(self.files) != count:
+            raise AssertionError(f"{count} files are announced, {len(self.files)} are listed")
+
+
 class Keeper:
     """Listens at `socket_path` from start() to away()."""
 
@@ -99,6 +121,9 @@ class Keeper:
         self.segments, self.states, self.progress, self.attaches = [], [], [], []
         self.refusal = None  # (code, sentence): the answer to OPEN_SEGMENT
         self.forgets = False  # held segments are not known
+        self.connections, self.caught_up = [], 0  # as STATE said
+        self.observed = []  # Observed, one for each OBSERVED
+        self._control = struct.pack("<BQ512s", PULL, 0, b"")
         self.begin = ""  # with nothing sealed: the file to begin with, "" as configured
         self._listener = self._connection = self._thread = None
         self._stopping = False
@@ -161,7 +186,7 @@ class Keeper:
                 return
             with self._connection:
                 try:
-                    while self._answer(self._connection.recv(65536)):
+                    while self._answer(*socket.recv_fds(self._connection, 65536, 4)[:2]):
                         pass
                 except OSError:
                     pass
@@ -173,7 +198,12 @@ class Keeper:
     def _fail(self, code, sentence):
         self._send(FAILURE, struct.pack("<i512s", code, sentence.encode()))
 
-    def _answer(self, message):
+    def control(self, kind, sentence="", until=0):
+        """Say now and at each ATTACH whether the source may be pulled."""
+        self._control = struct.pack("<BQ512s", kind, until, sentence.encode())
+        self._send(CONTROL, self._control)
+
+    def _answer(self, message, descriptors):
         if not message:
             return False
         kind, body = struct.unpack_from("<H", message)[0], message[8:]
@@ -188,8 +218,13 @@ class Keeper:
         elif kind == CLOSED:
             self._find(body[:16]).closed = True
         elif kind == STATE:
-            state, retry, _, sentence = struct.unpack("<BQ128s512s", body)
+            state, retry, _, sentence, connection, caught_up = struct.unpack(
+                "<BQ128s512s37sQ", body)
             self.states.append((STATES[state], sentence.rstrip(b"\0").decode(), retry))
+            self.connections.append(connection.rstrip(b"\0").decode())
+            self.caught_up = max(self.caught_up, caught_up)
+        elif kind == OBSERVED:
+            self.observed.append(Observed(body, descriptors))
         return True
 
     def _find(self, segment_id):
@@ -198,6 +233,7 @@ class Keeper:
     def _attach(self, body):
         held = body[0] != 0
         self.attaches.append(held)
+        self._send(CONTROL, self._control)
         if held and self.forgets:
             self._fail(NOT_FOUND, "the segment that is held is not open any more")
         elif held:

@@ -2,6 +2,7 @@
  */
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
+#include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 
@@ -41,6 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DECODE(MESSAGE_SEGMENT_CLOSED, segment_closed, segment_closed, 0)
 		DECODE(MESSAGE_STATE, pull_status, pull_status, 0)
 		DECODE(MESSAGE_SEMI_SYNC, pull_semi_sync, pull_semi_sync, 0)
+		DECODE(MESSAGE_CONTROL, control, control, 0)
+		DECODE(MESSAGE_OBSERVED, observed, observed, data[1] & 1)
 		DECODE(MESSAGE_HSM_PROVISION, hsm_provision, hsm_provision, 0)
 		DECODE(MESSAGE_HSM_KEYS, hsm_keys, hsm_keys, 0)
 		DECODE(MESSAGE_HSM_UNWRAP, hsm_unwrap, hsm_unwrap, 0)

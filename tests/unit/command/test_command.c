@@ -127,12 +127,16 @@ static void manual_and_completion_name_every_verb(void **state)
 	for (const struct command *const *command = commands; *command; command++) {
 		char words[64];
 
-		assert_true((*command)->summary[0] && (*command)->run);
+		assert_true((*command)->summary[0]);
+		assert_true(!(*command)->run == !!(*command)->children);
 		snprintf(words, sizeof(words), ".SS %s", (*command)->verb);
 		assert_non_null(strstr(man, words));
-		snprintf(words, sizeof(words), "\t\t%s) words=", (*command)->verb);
+		snprintf(words, sizeof(words), "\t\t%s)", (*command)->verb);
 		assert_non_null(strstr(completion, words));
 	}
+	assert_non_null(strstr(man, ".SS source grants SOURCE\n"));
+	assert_non_null(strstr(completion, "\t\t\tgrants) words=' --"));
+	assert_non_null(strstr(completion, "|| words='grants"));
 	assert_non_null(strstr(man, "\\fBsegment\\-size\\fR"));
 	free(man);
 	free(completion);
@@ -141,6 +145,48 @@ static void manual_and_completion_name_every_verb(void **state)
 static void print_run(FILE *out)
 {
 	help_verb(out, command_find("run"));
+}
+
+static void a_verb_of_two_words_is_found_by_both(void **state)
+{
+	struct command_context context;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(parse(&context, &err, 4, "binvault", "source", "grants", "orders"), &err);
+	assert_string_equal(context.command->verb, "source grants");
+	assert_int_equal(context.argument_count, 1);
+	assert_ok(
+		parse(&context, &err, 6, "binvault", "source", "--config", "x", "grants", "orders"),
+		&err);
+	assert_string_equal(context.command->verb, "source grants");
+	assert_ok(parse(&context, &err, 3, "binvault", "source", "--help"), &err);
+	assert_true(context.help);
+	assert_string_equal(context.command->verb, "source");
+	assert_ok(parse(&context, &err, 4, "binvault", "help", "source", "grants"), &err);
+	assert_int_equal(context.argument_count, 2);
+	assert_fails(parse(&context, &err, 2, "binvault", "source"), &err, ERROR_USAGE,
+		     "'source' needs a second word. Do: binvault source --help");
+	assert_fails(parse(&context, &err, 3, "binvault", "source", "frobnicate"), &err,
+		     ERROR_USAGE,
+		     "there is no verb 'source frobnicate'. Do: binvault source --help");
+	assert_fails(parse(&context, &err, 3, "binvault", "source", "grants"), &err, ERROR_USAGE,
+		     "usage: binvault source grants SOURCE. Do: binvault source grants --help");
+}
+
+static void print_source(FILE *out)
+{
+	help_verb(out, command_find("source"));
+}
+
+static void help_shows_the_second_words(void **state)
+{
+	char *text = printed(print_source);
+
+	(void)state;
+	assert_non_null(strstr(text, "usage: binvault source VERB\n"));
+	assert_non_null(strstr(text, "\n  grants        "));
+	free(text);
 }
 
 static void help_breaks_its_lines(void **state)
@@ -163,6 +209,8 @@ int main(void)
 		cmocka_unit_test(every_mistake_says_what_to_do),
 		cmocka_unit_test(the_configuration_is_loaded_once_with_its_hash),
 		cmocka_unit_test(manual_and_completion_name_every_verb),
+		cmocka_unit_test(a_verb_of_two_words_is_found_by_both),
+		cmocka_unit_test(help_shows_the_second_words),
 		cmocka_unit_test(help_breaks_its_lines),
 	};
 

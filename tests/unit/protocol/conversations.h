@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
+#include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 
@@ -37,6 +38,8 @@ union native {
 	struct segment_closed segment_closed;
 	struct pull_status pull_status;
 	struct pull_semi_sync pull_semi_sync;
+	struct control control;
+	struct observed observed;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -106,6 +109,8 @@ PLAIN(progress, progress)
 PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
 PLAIN(pull_semi_sync, pull_semi_sync)
+PLAIN(control, control)
+WITH_FD(observed, observed_send(fd, m, carried, err))
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -179,6 +184,24 @@ END FILL(pull_status, pull_status) m->state = PULL_WAITING;
 COUNT_UP(m->retry_usec, 1);
 TEXT(m->server, "db1.bank.example:3306");
 TEXT(m->sentence, "db1 refused the login (1045). Do: binvault source test orders");
+TEXT(m->connection, "0b7d55c1-6f1c-4a2b-8c3d-2a7e11223344");
+COUNT_UP(m->caught_up_usec, 2);
+END FILL(control, control) m->kind = CONTROL_LIMIT;
+COUNT_UP(m->until_usec, 1);
+TEXT(m->sentence, "max-bytes-per-day: 10 GiB of today are archived");
+END FILL(observed, observed) COUNT_UP(m->observed_usec, 1);
+TEXT(m->server, "db1.bank.example:3306");
+TEXT(m->sentence, "seen");
+COUNT_UP(m->server_usec, 2);
+m->read_only = true;
+COUNT_UP(m->expire_usec, 3);
+COUNT_UP(m->size_limit, 4);
+m->semi_sync = OBSERVED_SEMI_SYNC_ON;
+COUNT_UP(m->semi_sync_client_count, 5);
+COUNT_UP(m->semi_sync_yes_count, 6);
+COUNT_UP(m->semi_sync_no_count, 7);
+m->file_count = 2;
+TEXT(m->gtids, "0-11-884213");
 END FILL(hsm_provision, hsm_provision) COUNT_UP(m->archive_id, 1);
 m->make_keys = 1;
 END FILL(hsm_keys, hsm_keys) TEXT(m->master.label, "BinvaultMasterKey_6f1c_1");
@@ -294,7 +317,15 @@ static const struct conversation conversations[] = {
 	  F(pull_semi_sync, acknowledged_count), F(pull_semi_sync, other_count)}},
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
-	  F(pull_status, sentence)}},
+	  F(pull_status, sentence), F(pull_status, connection), F(pull_status, caught_up_usec)}},
+	{ROW(control, control, MESSAGE_CONTROL, 0),
+	 {F(control, kind), F(control, until_usec), F(control, sentence)}},
+	{ROW(observed, observed, MESSAGE_OBSERVED, 1),
+	 {F(observed, observed_usec), F(observed, server), F(observed, sentence),
+	  F(observed, server_usec), F(observed, read_only), F(observed, expire_usec),
+	  F(observed, size_limit), F(observed, semi_sync), F(observed, semi_sync_client_count),
+	  F(observed, semi_sync_yes_count), F(observed, semi_sync_no_count),
+	  F(observed, file_count), F(observed, gtids)}},
 	{ROW(hsm_provision, hsm_provision, MESSAGE_HSM_PROVISION, 0),
 	 {F(hsm_provision, archive_id), F(hsm_provision, make_keys)}},
 	{ROW(hsm_keys, hsm_keys, MESSAGE_HSM_KEYS, 0),

@@ -278,6 +278,14 @@ static void the_largest_sealed_leaf_fits_even_when_it_is_carried(void **state)
 	}
 	segment_sealed_record_set_ranges(record, ranges, &(struct hash){{1}});
 	assert_true(record->gtid_ranges_known);
+	gtid_ranges_clear(ranges);
+	range.group_size = 17;
+	for (size_t i = 0; i < GTID_SNAPSHOT_SIZE_MAX / 34; i++) {
+		range.first = range.last = range.first + 2;
+		gtid_ranges_add(ranges, &range);
+	}
+	gtid_snapshot_take(&record->gtids_archived, ranges);
+	assert_true(record->gtids_archived.known);
 	record->hashes.size = SEGMENT_SIZE_MAX;
 	record->hashes.count = SEGMENT_CHUNK_COUNT_MAX;
 	record->end.ended = SEGMENT_ENDED_ROTATE;

@@ -1,0 +1,50 @@
+/*
+ * When the observer is asked, and where its answer goes: once a minute while a stream stands, of
+ * the server that it comes from, to the keeper by the sink. Its list of files is shared with the
+ * pre-flight, so that the two together ask for it once a minute at most.
+ *
+ * A login that is refused is not tried again for OBSERVING_REFUSED_USEC: it is that of the stream,
+ * and what locks an account must not be this.
+ *
+ * Owns: the list. Borrows: observer, sink and ring, with its tag. Threads: the ring's one.
+ */
+#pragma once
+
+#include "io/ring.h"
+#include "pull/binlog_list.h"
+#include "pull/identity.h"
+#include "pull/observer.h"
+#include "pull/sink.h"
+
+#define OBSERVING_EVERY_USEC   BINLOG_LIST_EVERY_USEC
+#define OBSERVING_REFUSED_USEC (10 * OBSERVING_EVERY_USEC)
+
+struct observing {
+	struct observer *observer;
+	struct sink *sink;
+	struct ring *ring;
+	uint32_t tag;
+	bool polled;
+	uint64_t next_usec; /* monotonic: not asked before */
+	struct binlog_list list;
+};
+
+void observing_init(struct observing *observing, struct observer *observer, struct sink *sink,
+		    struct ring *ring, uint32_t tag);
+void observing_release(struct observing *observing);
+
+/* What is due while a stream comes from @server, into which @login leads. */
+void observing_step(struct observing *observing, const struct config_server *server,
+		    const struct identity *identity, const struct login *login);
+
+/* Is it to be called now? Before that nobody need look for the login. */
+bool observing_is_due(struct observing *observing);
+
+/* The ring's event with our tag. */
+void observing_readable(struct observing *observing);
+
+/* When observing_step() is to be called at the latest while a stream stands, monotonic. */
+uint64_t observing_deadline(struct observing *observing);
+
+/* The source is not to be talked to for a while. */
+void observing_rest(struct observing *observing);
