@@ -294,6 +294,17 @@ void transaction_feed(struct transaction_tracker *tracker, const struct event_he
 	*ret_step = step;
 }
 
+void transaction_doubt(struct transaction_tracker *tracker, struct transaction_step *step)
+{
+	/* Within a transaction that it left as it was, it may be any event of that. */
+	if (tracker->state == TRANSACTION_OPEN && !step->starts)
+		return;
+	tracker->state = TRANSACTION_OPEN;
+	tracker->gtid_is_known = false;
+	tracker->timestamp = 0;
+	*step = (struct transaction_step){.inside = true};
+}
+
 void transaction_init(struct transaction_tracker *tracker, const struct format *format)
 {
 	transaction_resume(tracker, format, true);

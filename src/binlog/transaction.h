@@ -69,3 +69,9 @@ void transaction_resume(struct transaction_tracker *tracker, const struct format
 /* The next event of the file: its header and the first @size bytes of it, header included. */
 void transaction_feed(struct transaction_tracker *tracker, const struct event_header *header,
 		      const uint8_t *event, size_t size, struct transaction_step *ret_step);
+
+/*
+ * The event that was fed last, with @step, turned out to have a wrong CRC: nothing that it says is
+ * relied on. What it seemed to end goes on, what it seemed to begin has no GTID that is known.
+ */
+void transaction_doubt(struct transaction_tracker *tracker, struct transaction_step *step);

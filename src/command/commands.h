@@ -20,7 +20,10 @@
 	VERB(help)
 
 #define SOURCE_COMMANDS(VERB) \
-	VERB(source_grants)
+	VERB(source_grants) \
+	VERB(source_pause) \
+	VERB(source_resume) \
+	VERB(source_purge_advice)
 /* clang-format on */
 
 #define COMMAND_DECLARE(verb) extern const struct command command_##verb;

@@ -121,6 +121,11 @@ static void print_time(uint64_t usec)
 	printf("  %-20s", text);
 }
 
+static bool has_wrong_crc(const struct plan_segment *segment)
+{
+	return segment->end.summary.flags & SUMMARY_CRC_WRONG;
+}
+
 static void print_segment(const struct plan_segment *segment)
 {
 	char size[SIZE_TEXT_SIZE];
@@ -130,7 +135,8 @@ static void print_segment(const struct plan_segment *segment)
 	       segment->end.summary.event_end);
 	print_time(segment->end.summary.time_first_usec);
 	print_time(segment->end.summary.time_last_usec);
-	printf("  %10s  sealed, %s\n", size, segment_ended_name(segment->end.ended));
+	printf("  %10s  sealed, %s%s\n", size, segment_ended_name(segment->end.ended),
+	       has_wrong_crc(segment) ? ", WRONG CRC of the server's in it" : "");
 }
 
 /* Where the segment at @position begins one of several. */
@@ -220,6 +226,7 @@ static json_t *segment_json(const struct plan_segment *segment)
 	json_put_string(object, "ended", segment_ended_name(segment->end.ended));
 	json_put_string(object, "next_file", segment->end.next_file);
 	json_put_bool(object, "file_complete", segment->file_complete);
+	json_put_bool(object, "crc_wrong", has_wrong_crc(segment));
 	json_put_string(object, "path", segment->path);
 	json_put_hex(object, "segment", segment->segment_id, SEGMENT_ID_SIZE);
 	json_put_hex(object, "generation", segment->generation.bytes, HASH_SIZE);

@@ -32,6 +32,22 @@ uint64_t request_number(const json_t *report, const char *key)
 	return json_get_u64(report, key, &value, &ignored) == 0 ? value : 0;
 }
 
+size_t request_print_crc_wrong(const json_t *report)
+{
+	const json_t *segment, *segments = json_object_get(report, "crc_wrong");
+	size_t i;
+
+	json_array_foreach(segments, i, segment)
+	{
+		printf("WARNING  %s from %" PRIu64 " to %" PRIu64
+		       ": an event has a wrong CRC on the server itself; it is as the server has "
+		       "it\n",
+		       request_text(segment, "file"), request_number(segment, "start"),
+		       request_number(segment, "end"));
+	}
+	return json_array_size(segments);
+}
+
 void request_rate(uint64_t count, uint64_t usec, char text[static REQUEST_RATE_SIZE])
 {
 	uint64_t msec = MAX(usec / USEC_PER_MSEC, (uint64_t)1);

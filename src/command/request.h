@@ -21,6 +21,10 @@ int request_follow(const struct config *config, const json_t *request, json_t **
 const char *request_text(const json_t *report, const char *key);
 uint64_t request_number(const json_t *report, const char *key);
 
+/* Of a report: where the server itself has events with a wrong CRC. Says so, a line for each
+ * segment that was read; returns their number. */
+size_t request_print_crc_wrong(const json_t *report);
+
 /* @count in @usec as "512 MiB/s". */
 #define REQUEST_RATE_SIZE 32
 void request_rate(uint64_t count, uint64_t usec, char text[static REQUEST_RATE_SIZE]);

@@ -282,6 +282,8 @@ static void print_text(const struct command_context *context, const json_t *repo
 		return;
 	}
 	print_until(context, report);
+	if (request_print_crc_wrong(report) > 0)
+		puts("         MANIFEST.json says where; a replay may stop there");
 	if (is_tar(context)) {
 		fputs("unpack   tar -xf ", stdout);
 		print_quoted(path);
@@ -321,8 +323,10 @@ static int run(struct command_context *context, struct error *err)
 		print_json(report, path, is_tar(context));
 	else
 		print_text(context, report, path);
+	if (json_array_size(json_object_get(report, "crc_wrong")) > 0)
+		r = COMMAND_ATTENTION;
 	json_decref(report);
-	return 0;
+	return r;
 }
 
 static const struct command_option options[] = {
@@ -344,7 +348,9 @@ const struct command command_restore = {
 	.summary = "write the binlog files of a source, verified, below [export] path",
 	.description =
 		"Reads sealed segments, and says up to where they reach. Every byte is verified "
-		"before the directory gets its name; a restore that fails leaves nothing. Prints "
+		"before the directory gets its name; a restore that fails leaves nothing. Exit "
+		"status 6: it is whole, but the server itself has an event with a wrong CRC. "
+		"Prints "
 		"how to check the signed manifest and how to replay the files. A tar holds the "
 		"binlog files in their order, then SHA256SUMS and the manifest with its key and "
 		"its signature; while it is made, one binlog file more is on the disk. The "

@@ -233,7 +233,7 @@ static void print_details(const json_t *source, uint64_t now)
 	char when[TIME_TEXT_SIZE];
 	size_t i;
 
-	if (text_of(source, "sentence")[0] && !flag_of(source, "normal")) {
+	if (text_of(source, "sentence")[0]) {
 		printf("  %s: ", text_of(source, "name"));
 		if (json_object_get(source, "missed_since")) {
 			moment(number_of(source, "missed_since"), now, when);

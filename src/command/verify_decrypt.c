@@ -29,6 +29,7 @@ static void print_text(const json_t *report)
 	       "and event\n",
 	       request_number(report, "segment_count"), size_text, rate, (double)usec / 1e6,
 	       plain_text);
+	request_print_crc_wrong(report);
 	if (defect_count)
 		printf("%" PRIu64 " defect%s\n", defect_count, defect_count == 1 ? "" : "s");
 	else

@@ -210,12 +210,11 @@ static int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *
 	return 0;
 }
 
-int value_parse_server_id(const struct option *option, const char *text, void *target,
-			  struct error *err)
+int value_parse_number(const struct option *option, const char *text, void *target,
+		       struct error *err)
 {
 	uint64_t value;
 
-	/* To server id 0 a server dumps its present files and then closes: never a replica. */
 	if (parse_number(text, option->min, option->max, &value, err) < 0)
 		return err->code;
 	*(uint32_t *)target = (uint32_t)value;

@@ -21,8 +21,8 @@ int value_parse_yes_no(const struct option *option, const char *text, void *targ
 		       struct error *err); /* bool */
 int value_parse_tls_minimum(const struct option *option, const char *text, void *target,
 			    struct error *err); /* enum tls_minimum */
-int value_parse_server_id(const struct option *option, const char *text, void *target,
-			  struct error *err); /* uint32_t */
+int value_parse_number(const struct option *option, const char *text, void *target,
+		       struct error *err); /* uint32_t */
 int value_parse_start(const struct option *option, const char *text, void *target,
 		      struct error *err); /* char * */
 int value_parse_pem(const struct option *option, const char *text, void *target,

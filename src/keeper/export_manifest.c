@@ -66,6 +66,10 @@ static int check_range(const json_t *range, const struct plan_segment *segment, 
 		r = expect_number(range, "start", segment->start_position, err);
 	if (r == 0)
 		r = expect_number(range, "good_end", segment->end.summary.event_end, err);
+	if (r == 0 && (json_object_get(range, "crc_wrong_count") != NULL) !=
+			      (bool)(segment->end.summary.flags & SUMMARY_CRC_WRONG))
+		r = error_set(err, ERROR_DEFECT,
+			      "it does not say what the leaf says of events with a wrong CRC");
 	return r;
 }
 

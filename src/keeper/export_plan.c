@@ -186,6 +186,25 @@ uint64_t export_plan_byte_count(const struct export_plan *plan)
 	return plan->byte_count;
 }
 
+json_t *export_plan_crc_wrong(const struct export_plan *plan, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_segment *segment = export_plan_at(plan, i);
+		json_t *object;
+
+		if (!(segment->end.summary.flags & SUMMARY_CRC_WRONG))
+			continue;
+		object = json_object();
+		json_put_string(object, "file", segment->binlog_file);
+		json_put_u64(object, "start", segment->start_position);
+		json_put_u64(object, "end", segment->end.summary.event_end);
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
 /* The first file behind all gaps, from which a restore is possible; NULL if there is none. */
 static const char *file_behind_gaps(const struct plan *plan)
 {

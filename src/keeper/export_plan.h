@@ -27,5 +27,9 @@ const struct period_record *export_plan_period(const struct export_plan *plan, s
 const struct plan *export_plan_source(const struct export_plan *plan);
 uint64_t export_plan_byte_count(const struct export_plan *plan);
 
+/* Of the first @count segments, those in which the server itself has an event with a wrong CRC:
+ * [{file, start, end}]. */
+json_t *export_plan_crc_wrong(const struct export_plan *plan, size_t count);
+
 /* ERROR_DEFECT with the gap that lies before this segment of a restore, and what to do. */
 int export_plan_gap(const struct export_plan *plan, size_t position, struct error *err) MUST_CHECK;

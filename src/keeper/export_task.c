@@ -742,6 +742,7 @@ static void report_end(const struct export_task *task, json_t *report)
 	json_put_u64(report, "segment_count", task->read_count);
 	json_put_u64(report, "defect_count", task->defect_count);
 	json_put(report, "defects", json_incref(task->defects));
+	json_put(report, "crc_wrong", export_plan_crc_wrong(task->plan, task->read_count));
 	if (!restores(task))
 		return;
 	json_put_string(report, "path", task->keeper->config->export_path);

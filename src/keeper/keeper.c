@@ -56,6 +56,16 @@ void keeper_alarm_clear(struct keeper *keeper, const char *name)
 	*alarm = keeper->alarms[--keeper->alarm_count];
 }
 
+struct source *keeper_find_source(const struct keeper *keeper, const char *name, struct error *err)
+{
+	for (size_t i = 0; i < keeper->source_count; i++) {
+		if (strcmp(keeper->config->sources[i].name, name) == 0)
+			return keeper->sources[i];
+	}
+	error_set(err, ERROR_NOT_FOUND, "there is no source '%.64s' in the configuration", name);
+	return NULL;
+}
+
 void keeper_fail(struct keeper *keeper, const struct error *reason)
 {
 	if (keeper->failed)

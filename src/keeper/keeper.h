@@ -6,6 +6,8 @@
  *   opening     the order "Open"                          sealing     recover, END, +i, leaf
  *   signing     checkpoints                               operator    people's requests (JSON)
  *   export      restores and verify --decrypt             status      what `binvault status` shows
+ *   coverage    how far a source is covered               quota       how much it may archive
+ *   pause       sources that a person pauses
  *
  * Owns: everything below; freed in reverse order by keeper_free(). Threads: the loop's, except
  * the jobs of sealing.c, which touch nothing but their own struct.
@@ -36,8 +38,8 @@ struct keeper_alarm {
 	char sentence[512];		   /* with the command that leaves it */
 	uint64_t since_usec;
 };
-/* Each source has one at most: what one does never hides what is wrong with the rest. */
-#define KEEPER_ALARMS_MAX (CONFIG_SOURCES_MAX + 16)
+/* Each source has two at most: what one does never hides what is wrong with the rest. */
+#define KEEPER_ALARMS_MAX (2 * CONFIG_SOURCES_MAX + 16)
 
 struct keeper {
 	const struct config *config; /* borrowed */
@@ -91,6 +93,9 @@ int keeper_run(struct keeper *keeper, struct error *err) MUST_CHECK;
  * KEEPER_ENDING_USEC. */
 #define KEEPER_ENDING_USEC (10 * UINT64_C(1000000))
 void keeper_stop(struct keeper *keeper);
+
+/* NULL, and ERROR_NOT_FOUND in @err, if none is configured under this name. */
+struct source *keeper_find_source(const struct keeper *keeper, const char *name, struct error *err);
 
 /*
  * Append a leaf (takes the reference). A failed append is final for the keeper: it stops with the

@@ -172,6 +172,8 @@ int opening_open(struct source *source, const struct open_segment *request,
 	int r = check_request(source, err);
 
 	if (r == 0)
+		r = quota_check(source, clock_realtime_usec(), err);
+	if (r == 0)
 		r = opening_check_space(keeper, err);
 	if (r == 0)
 		r = begin_generation(source, request, err);
@@ -198,6 +200,7 @@ int opening_open(struct source *source, const struct open_segment *request,
 		secret_wipe(ret_opened->key, sizeof(ret_opened->key));
 		return r;
 	}
+	quota_opened(source, header.created_usec);
 	log_info("segment.opened", "source", LOG_TEXT(header.source), "path", LOG_TEXT(files.path),
 		 LOG_END);
 	*ret_files = files;

@@ -1,10 +1,13 @@
 #include "keeper/export.h"
 #include "keeper/operator.h"
+#include "keeper/pause.h"
 #include "keeper/status.h"
 
 const struct operator_verb operator_verbs[] = {
 	{"status", OPERATOR_READS, status_answer},
 	{"server-files", OPERATOR_READS, status_answer_files},
+	{"pause", OPERATOR_OPERATES, pause_answer_pause},
+	{"resume", OPERATOR_OPERATES, pause_answer_resume},
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},

@@ -10,12 +10,15 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "keeper/damage.h"
 #include "keeper/opening.h"
+#include "keeper/pause.h"
 #include "keeper/periods.h"
 #include "store/segment_file.h"
 #include "volume/frame.h"
 
 #define COVERED_EVERY_USEC (60 * USEC_PER_SEC)
+#define CONTROL_EVERY_USEC USEC_PER_SEC
 
 /* How long ATTACH waits for a key before the tail counts as pending, and for a writer to end. */
 #define KEY_PATIENCE_USEC   (5 * USEC_PER_SEC)
@@ -142,7 +145,10 @@ void source_sealed(struct source *source, struct sealing *sealing,
 {
 	struct sealing **link = &source->sealings;
 
+	quota_sealed(source, record->end.summary.event_end - record->start_position,
+		     clock_realtime_usec());
 	resume_take(source, record);
+	damage_sealed(source, record);
 	while (*link != sealing)
 		link = &(*link)->next;
 	*link = sealing->next;
@@ -175,6 +181,61 @@ static int refuse(struct source *source, const struct error *reason, struct erro
 	snprintf(source->refusal, sizeof(source->refusal), "%.511s", reason->message);
 	return message_send_failure(source->fd, reason, err);
 }
+
+/* --- whether it is pulled -------------------------------------------------------------------- */
+
+/* A limit ends by the clock. */
+static void control_due(void *context)
+{
+	source_control(context);
+}
+
+static void choose_control(struct source *source, struct control *ret_control)
+{
+	if (pause_control(source, ret_control))
+		return;
+	if (quota_control(source, clock_realtime_usec(), ret_control))
+		loop_timer_set(source->keeper->loop, &source->control_timer, CONTROL_EVERY_USEC,
+			       control_due, source);
+	else
+		*ret_control = (struct control){.kind = CONTROL_PULL};
+}
+
+/* Its sentence alone may change often: bytes are counted. */
+static bool same_control(const struct control *a, const struct control *b)
+{
+	return a->kind == b->kind && a->until_usec == b->until_usec;
+}
+
+void source_control(struct source *source)
+{
+	struct control control;
+	struct error err;
+
+	choose_control(source, &control);
+	if (same_control(&source->control, &control))
+		return;
+	source->control = control;
+	if (control.kind == CONTROL_PULL)
+		source->refusal[0] = '\0';
+	else
+		log_warning("source.held", "source", LOG_TEXT(source->config->name), "sentence",
+			    LOG_TEXT(control.sentence), LOG_END);
+	if (source->stage == SOURCE_ATTACHED && control_send(source->fd, &control, &err) < 0)
+		disconnect(source, err.message);
+}
+
+/* ATTACHED, and before it what the puller is to do. */
+static int send_attached(struct source *source, const struct attached *attached, struct error *err)
+{
+	int r;
+
+	choose_control(source, &source->control);
+	r = control_send(source->fd, &source->control, err);
+	return r < 0 ? r : attached_send(source->fd, attached, err);
+}
+
+/* --- attaching ------------------------------------------------------------------------------- */
 
 /* Must ATTACH still wait for this one? */
 static bool is_awaited(const struct sealing *sealing, uint64_t waited_usec)
@@ -235,7 +296,7 @@ static void check_attach(void *context)
 	log_info("puller.attached", "source", LOG_TEXT(source->config->name), "file",
 		 LOG_TEXT(attached.binlog_file), "position", LOG_NUMBER(attached.good_end),
 		 LOG_END);
-	if (attached_send(source->fd, &attached, &err) < 0)
+	if (send_attached(source, &attached, &err) < 0)
 		disconnect(source, err.message);
 }
 
@@ -270,7 +331,7 @@ static int adopt(struct source *source, const struct attach *attach, struct erro
 	source->stage = SOURCE_ATTACHED;
 	log_info("segment.adopted", "source", LOG_TEXT(source->config->name), "path",
 		 LOG_TEXT(sealing->record.path), LOG_END);
-	return attached_send(source->fd, &attached, err);
+	return send_attached(source, &attached, err);
 }
 
 static int on_attach(struct source *source, const struct message *message, struct error *err)
@@ -302,8 +363,10 @@ static int on_open(struct source *source, const struct message *message, struct 
 
 	if (r < 0)
 		return r;
-	if (opening_open(source, &request, &files, &opened, &sealing, &reason) < 0)
-		return source->keeper->failed ? 0 : refuse(source, &reason, err);
+	if (opening_open(source, &request, &files, &opened, &sealing, &reason) < 0) {
+		source_control(source);
+		return source->keeper->failed || source->fd < 0 ? 0 : refuse(source, &reason, err);
+	}
 	source->refusal[0] = '\0';
 	r = segment_opened_send(source->fd, &opened, files.fds, files.count, err);
 	/* Ours would hold up the lease. */
@@ -357,6 +420,7 @@ static int on_progress(struct source *source, const struct message *message, str
 	source->progress = progress;
 	source->progress_usec = clock_realtime_usec();
 	coverage_progress(source);
+	source_control(source);
 	return 0;
 }
 
@@ -386,6 +450,16 @@ static int on_status(struct source *source, const struct message *message, struc
 	return 0;
 }
 
+static int on_damaged(struct source *source, const struct message *message, struct error *err)
+{
+	struct damaged damaged;
+	int r = damaged_decode(message, &damaged, err);
+
+	if (r == 0)
+		damage_told(source, &damaged);
+	return r;
+}
+
 static int on_attached_message(struct source *source, struct message *message, struct error *err)
 {
 	if (message->type == MESSAGE_PROGRESS)
@@ -394,6 +468,8 @@ static int on_attached_message(struct source *source, struct message *message, s
 		return on_closed(source, message, err);
 	if (message->type == MESSAGE_OBSERVED)
 		return coverage_observed(source, message, err);
+	if (message->type == MESSAGE_DAMAGED)
+		return on_damaged(source, message, err);
 	return on_open(source, message, err);
 }
 
@@ -516,6 +592,7 @@ static void covered(void *context)
 
 	loop_timer_set(source->keeper->loop, &source->covered_timer, COVERED_EVERY_USEC, covered,
 		       source);
+	damage_check(source);
 	for (struct sealing *s = source->sealings; s; s = s->next) {
 		if (s->state == SEALING_WRITING && s->has_progress &&
 		    (!s->covered || s->progress.frame_sequence > s->covered_sequence))
@@ -555,6 +632,7 @@ void source_free(struct source *source)
 		return;
 	loop_timer_clear(source->keeper->loop, &source->attach_timer);
 	loop_timer_clear(source->keeper->loop, &source->covered_timer);
+	loop_timer_clear(source->keeper->loop, &source->control_timer);
 	if (source->keeper->periods)
 		periods_cancel(source->keeper->periods, source);
 	if (source->fd >= 0) {
@@ -605,6 +683,8 @@ int source_start(struct source *source, struct error *err)
 	int r = resume_find(source, err);
 
 	if (r == 0)
+		r = quota_start(source, err);
+	if (r == 0)
 		r = loop_watch(source->keeper->loop, source->listen_fd, accept_puller, source, err);
 	if (r < 0)
 		return error_prefix(err, "source %s", source->config->name);
@@ -615,7 +695,9 @@ int source_start(struct source *source, struct error *err)
 	}
 	loop_timer_set(source->keeper->loop, &source->covered_timer, COVERED_EVERY_USEC, covered,
 		       source);
+	source_control(source);
 	fetch_newest(source);
+	damage_check(source);
 	begin_all(source);
 	return 0;
 }

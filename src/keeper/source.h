@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "keeper/coverage.h"
 #include "keeper/keeper.h"
+#include "keeper/quota.h"
 #include "keeper/sealing.h"
 #include "protocol/pull_messages.h"
 
@@ -51,6 +52,9 @@ struct source {
 	} ended;
 
 	struct coverage coverage;
+	struct quota quota;
+	struct control control; /* what the puller was told last, or will be when it attaches */
+	struct loop_timer control_timer;
 
 	/* For status. */
 	bool has_status, has_progress;
@@ -74,6 +78,10 @@ int source_start(struct source *source, struct error *err) MUST_CHECK;
 void source_changed(struct source *source);
 void source_sealed(struct source *source, struct sealing *sealing,
 		   const struct segment_sealed_record *record);
+
+/* Pause or quota may have changed: tell the puller what it is to do now, if that is another thing.
+ */
+void source_control(struct source *source);
 
 /* Take a segment over: as sealing_new(), at the end of the list. */
 struct sealing *source_add(struct source *source, uint64_t opened_index,

@@ -4,6 +4,7 @@
 
 #include "io/clock.h"
 #include "keeper/operator.h"
+#include "keeper/pause.h"
 #include "keeper/signing.h"
 #include "keeper/source.h"
 #include "store/state.h"
@@ -38,7 +39,7 @@ static uint64_t gap_count(const struct source *source)
 static bool source_is_normal(const struct source *source, uint64_t now)
 {
 	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_count(source) > 0 ||
-	    coverage_missed_since(source, now))
+	    source->control.kind != CONTROL_PULL || coverage_missed_since(source, now))
 		return false;
 	if (source->has_status && source->status.state != PULL_CONNECTING &&
 	    source->status.state != PULL_STREAMING)
@@ -66,12 +67,24 @@ static json_t *segments(const struct source *source)
 	return array;
 }
 
+static json_t *quota(const struct source *source, uint64_t now)
+{
+	json_t *object = json_object();
+
+	json_put_u64(object, "bytes_today", quota_used(source, now));
+	json_put_u64(object, "max_bytes_per_day", source->config->max_bytes_per_day);
+	return object;
+}
+
 static json_t *source_object(const struct source *source, uint64_t now)
 {
 	json_t *object = json_object();
+	json_t *paused = pause_status(source);
 	const char *sentence = "";
 
-	if (source->refusal[0])
+	if (source->control.kind != CONTROL_PULL)
+		sentence = source->control.sentence;
+	else if (source->refusal[0])
 		sentence = source->refusal;
 	else if (source->has_status)
 		sentence = source->status.sentence;
@@ -84,6 +97,10 @@ static json_t *source_object(const struct source *source, uint64_t now)
 	json_put_string(object, "server", source->has_status ? source->status.server : "");
 	json_put_string(object, "sentence", sentence);
 	json_put_u64(object, "retry", source->has_status ? source->status.retry_usec : 0);
+	if (paused)
+		json_put(object, "paused", paused);
+	if (source->config->max_bytes_per_day > 0)
+		json_put(object, "quota", quota(source, now));
 	json_put_string(object, "connection", source->has_status ? source->status.connection : "");
 	coverage_status(source, now, object);
 	json_put_u64(object, "received", source->has_progress ? source->progress.byte_count : 0);
@@ -186,20 +203,16 @@ int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 int status_answer_files(struct keeper *keeper, const struct operator_caller *caller,
 			const json_t *request, json_t *reply, struct error *err)
 {
-	const struct source *source = NULL;
+	const struct source *source;
 	const char *name;
 	int r = json_get_string(request, "source", &name, err);
 
 	(void)caller;
 	if (r < 0)
 		return err->code = ERROR_USAGE;
-	for (size_t i = 0; i < keeper->source_count; i++) {
-		if (strcmp(keeper->config->sources[i].name, name) == 0)
-			source = keeper->sources[i];
-	}
+	source = keeper_find_source(keeper, name, err);
 	if (!source)
-		return error_set(err, ERROR_NOT_FOUND,
-				 "there is no source '%.64s' in the configuration", name);
+		return err->code;
 	json_put(reply, "schema", json_integer(1));
 	json_put_string(reply, "name", source->config->name);
 	json_put_string(reply, "state", source_state(source));

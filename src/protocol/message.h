@@ -37,6 +37,7 @@ enum message_type {
 	MESSAGE_SEMI_SYNC = 19,
 	MESSAGE_OBSERVED = 20, /* the server's list of files as a memfd */
 	MESSAGE_CONTROL = 21,  /* keeper to puller, at any time */
+	MESSAGE_DAMAGED = 28,
 
 	MESSAGE_HSM_PROVISION = 30,
 	MESSAGE_HSM_KEYS = 31,

@@ -382,9 +382,11 @@ int connection_open_as(const struct config_source *source, const struct config_s
 
 	if (r == 0)
 		r = try_login(connection, source, server, &files, login, id, &number, err);
-	if (r == 0)
-		return error_set(err, ERROR_REFUSED, "%s refused the login of '%s' (%u): %s",
-				 connection->server, login->user, number, login_refusal(number));
+	if (r == 0) {
+		error_set(err, ERROR_REFUSED, "%s refused the login of '%s' (%u): %s",
+			  connection->server, login->user, number, login_refusal(number));
+		return 1;
+	}
 	if (r > 0)
 		r = finish_open(connection, source, err);
 	if (r < 0)

@@ -37,7 +37,8 @@ int connection_open(const struct config_source *source, const struct config_serv
 
 /*
  * The same with a login that is known, tried once: for a second connection beside one that it has
- * opened. ERROR_REFUSED also if the server refuses it, and nothing is noted of that.
+ * opened. 0: it is open; 1: the server refuses the login, with a sentence in @err (and nothing is
+ * noted of that here).
  */
 int connection_open_as(const struct config_source *source, const struct config_server *server,
 		       const struct login *login, const char *id,

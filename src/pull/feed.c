@@ -203,11 +203,13 @@ static int join_file(struct feed *feed, const struct received *item, struct erro
 		.after_position = place->position,
 		.note = feed->location.note,
 	};
-	int r;
+	int r = 0;
 
 	gtid_ranges_clear(feed->start);
-	r = history_read_event(file.flavour, item->bytes, item->size, EVENT_CRC_SIZE, feed->start,
-			       err);
+	file.start_unknown = item->event.crc_wrong;
+	if (!file.start_unknown)
+		r = history_read_event(file.flavour, item->bytes, item->size, EVENT_CRC_SIZE,
+				       feed->start, err);
 	if (r < 0)
 		return error_prefix(err, "%s of %s", event_type_name(item->type),
 				    request->binlog_file);
@@ -270,7 +272,7 @@ int feed_offer(struct feed *feed, const struct received *item, const uint8_t *fo
 
 	ASSERT(!feed->has_item);
 	if (item->kind == RECEIVED_NOTHING) {
-		if (item->acknowledge)
+		if (item->verified)
 			sink_request_again(feed->sink, &feed->place);
 		return 0;
 	}
@@ -406,7 +408,7 @@ static void end_event(struct feed *feed)
 	/* What is wrong is kept as it came, but nobody is told that it is safe. */
 	if (item->acknowledge && !item->event.crc_wrong)
 		sink_request(feed->sink);
-	if (item->type != EVENT_ROTATE)
+	if (!item->next_file)
 		return;
 	snprintf(place->next_file, sizeof(place->next_file), "%s", item->next_file);
 	place->closed = true;

@@ -6,15 +6,45 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "pull/place.h"
 
-#define COM_BINLOG_DUMP_BYTE 0x12
+#define COM_BINLOG_DUMP_BYTE	  0x12
+#define COM_BINLOG_DUMP_GTID_BYTE 0x1e
 
-/* COM_BINLOG_DUMP: le32 position, le16 flags, le32 server id, file name to the end. */
+#define DUMP_FLAG_THROUGH_GTID 0x0004
+
+/* COM_BINLOG_DUMP; the file's name goes to the end. */
 struct dump_command {
 	le32 position;
 	le16 flags;
 	le32 server_id;
 	char file[BINLOG_NAME_MAX];
+};
+
+/* COM_BINLOG_DUMP_GTID; behind the name the second part. */
+struct dump_gtid_command {
+	le16 flags;
+	le32 server_id;
+	le32 file_length;
+	char file[BINLOG_NAME_MAX];
+};
+
+/*
+ * An empty set: no transaction is skipped. With a file's name the server does not ask which ones it
+ * has purged (sql/rpl_binlog_sender.cc, check_start_file()).
+ */
+struct dump_gtid_rest {
+	le64 position;
+	le32 set_size;
+	le64 set_count;
+};
+
+/* One dump that is asked for. */
+struct dump {
+	const char *file;
+	uint64_t position;
+	uint8_t command;
+	uint16_t flags;
 };
 
 static int record_tls(struct connection *connection, json_t *object, struct error *err)
@@ -67,50 +97,115 @@ static int set_variables(struct connection *connection, const struct config_sour
 	return r;
 }
 
-int handshake_dump(struct connection *connection, const struct config_source *source,
-		   const struct server_facts *facts, const char *id, const char *file,
-		   uint64_t position, struct session *ret_session, struct error *err)
+static int send_dump(struct connection *connection, uint32_t server_id, const struct dump *dump,
+		     struct error *err)
 {
-	const struct flavour_traits *traits = flavour_traits(facts->identity.flavour);
-	CLEANUP(json_decrefp)
-	json_t *object = json_object();
-	struct dump_command command;
-	char time[TIME_TEXT_SIZE];
+	struct dump_command command = {
+		.position = le32_put((uint32_t)dump->position),
+		.flags = le16_put(dump->flags),
+		.server_id = le32_put(server_id),
+	};
+	size_t length = strlen(dump->file);
+
+	memcpy(command.file, dump->file, length);
+	return connection_dump(connection, dump->command, (const uint8_t *)&command,
+			       offsetof(struct dump_command, file) + length, err);
+}
+
+static int send_dump_gtid(struct connection *connection, uint32_t server_id,
+			  const struct dump *dump, struct error *err)
+{
+	size_t length = strlen(dump->file);
+	const struct dump_gtid_rest rest = {
+		.position = le64_put(dump->position),
+		.set_size = le32_put(sizeof(rest.set_count)),
+	};
+	struct dump_gtid_command command = {
+		.flags = le16_put(dump->flags),
+		.server_id = le32_put(server_id),
+		.file_length = le32_put((uint32_t)length),
+	};
+	uint8_t bytes[sizeof(command) + sizeof(rest)];
+	size_t used = offsetof(struct dump_gtid_command, file) + length;
+
+	memcpy(command.file, dump->file, length);
+	memcpy(bytes, &command, used);
+	memcpy(bytes + used, &rest, sizeof(rest));
+	return connection_dump(connection, dump->command, bytes, used + sizeof(rest), err);
+}
+
+/* How a server can be asked for @position of @file, or, if it cannot, for the whole file. */
+static int choose_dump(struct connection *connection, enum flavour flavour, struct dump *dump,
+		       struct error *err)
+{
+	char gtid_mode[32];
 	int r;
 
-	if (position > UINT32_MAX)
-		return error_set(
-			err, ERROR_REFUSED,
-			"%s has passed 4 GiB, where a dump by position ends in this version; "
-			"do on the server: SET GLOBAL max_binlog_size to 1 GiB or less, FLUSH "
-			"BINARY LOGS",
-			file);
+	dump->command = COM_BINLOG_DUMP_BYTE;
+	dump->flags = flavour_traits(flavour)->dump_flags;
+	if (dump->position <= UINT32_MAX)
+		return 0;
+	if (flavour == FLAVOUR_MYSQL) {
+		r = connection_value(connection, "SELECT @@global.gtid_mode", gtid_mode,
+				     sizeof(gtid_mode), err);
+		if (r < 0)
+			return r;
+		if (strcasecmp(gtid_mode, "ON") == 0) {
+			dump->command = COM_BINLOG_DUMP_GTID_BYTE;
+			dump->flags |= DUMP_FLAG_THROUGH_GTID;
+			return 0;
+		}
+	}
+	dump->position = PLACE_FIRST_POSITION;
+	return 1;
+}
+
+static void record_session(const struct config_source *source, const struct server_facts *facts,
+			   const char *id, const struct dump *dump, json_t *object)
+{
+	char time[TIME_TEXT_SIZE];
+
 	time_format(clock_realtime_usec(), time);
 	json_put_u64(object, "schema", 1);
 	json_put_string(object, "program", "binvault-pull " BINVAULT_VERSION);
 	json_put_string(object, "connection", id);
 	json_put_string(object, "connected", time);
 	json_put_string(object, "server-version", facts->version);
+	json_put_string(object, "binlog-checksum", "CRC32"); /* or the pre-flight had refused it */
 	json_put_string(object, "binlog-format", facts->binlog_format);
 	json_put_u64(object, "server-id", source->server_id);
-	json_put_u64(object, "dump-flags", traits->dump_flags);
-	json_put_string(object, "file", file);
-	json_put_u64(object, "position", position);
-	r = record_tls(connection, object, err);
+	json_put_string(object, "dump-command",
+			dump->command == COM_BINLOG_DUMP_BYTE ? "COM_BINLOG_DUMP"
+							      : "COM_BINLOG_DUMP_GTID");
+	json_put_u64(object, "dump-flags", dump->flags);
+	json_put_string(object, "file", dump->file);
+	json_put_u64(object, "position", dump->position);
+}
+
+int handshake_dump(struct connection *connection, const struct config_source *source,
+		   const struct server_facts *facts, const char *id, const char *file,
+		   uint64_t position, struct session *ret_session, struct error *err)
+{
+	CLEANUP(json_decrefp)
+	json_t *object = json_object();
+	struct dump dump = {.file = file, .position = position};
+	enum flavour flavour = facts->identity.flavour;
+	int whole = choose_dump(connection, flavour, &dump, err), r = whole;
+
+	record_session(source, facts, id, &dump, object);
+	if (r >= 0)
+		r = record_tls(connection, object, err);
 	if (r == 0)
-		r = set_variables(connection, source, facts->identity.flavour, object, err);
+		r = set_variables(connection, source, flavour, object, err);
 	if (r == 0)
 		r = json_text_canonical(object, ret_session->json, sizeof(ret_session->json), err);
 	if (r < 0)
 		return error_prefix(err, "preparing the dump");
 	ret_session->json_length = (size_t)r;
-
-	command.position = le32_put((uint32_t)position);
-	command.flags = le16_put(traits->dump_flags);
-	command.server_id = le32_put(source->server_id);
-	memcpy(command.file, file, strlen(file));
-	return connection_dump(connection, COM_BINLOG_DUMP_BYTE, (const uint8_t *)&command,
-			       offsetof(struct dump_command, file) + strlen(file), err);
+	r = dump.command == COM_BINLOG_DUMP_BYTE
+		    ? send_dump(connection, source->server_id, &dump, err)
+		    : send_dump_gtid(connection, source->server_id, &dump, err);
+	return r < 0 ? r : whole;
 }
 
 size_t session_bytes(const struct session *session, const uint8_t *format_event, size_t format_size,

@@ -4,8 +4,8 @@
  * the SESSION frame.
  *
  * A SESSION frame's bytes: le32 size of the JSON, the JSON (canonical, "schema" 1: what was set,
- * flags, server version, TLS version, cipher, certificate and key hashes, connection id, file and
- * position asked for), then the FORMAT_DESCRIPTION event as it came.
+ * command, flags, server version, checksums, TLS version, cipher, certificate and key hashes,
+ * connection id, file and position asked for), then the FORMAT_DESCRIPTION event as it came.
  */
 #pragma once
 
@@ -24,8 +24,12 @@ struct session {
 	size_t json_length;
 };
 
-/* Set the variables and ask for @file from @position (a position within 4 GiB). The session's
- * record is written before anything is sent. */
+/*
+ * Set the variables and ask for @file from @position. The session's record is written before
+ * anything is sent. Beyond 4 GiB only MySQL with gtid_mode=ON can be asked for a position
+ * (COM_BINLOG_DUMP has 32 bits for it, and wraps): any other server is asked for the whole file.
+ * Returns 1 then, else 0.
+ */
 int handshake_dump(struct connection *connection, const struct config_source *source,
 		   const struct server_facts *facts, const char *id, const char *file,
 		   uint64_t position, struct session *ret_session, struct error *err) MUST_CHECK;

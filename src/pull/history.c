@@ -304,7 +304,8 @@ void history_join(const struct history *history, const struct history_file *file
 	struct gtid_ranges *missing = history_set_new();
 	char missing_text[HISTORY_TEXT_SIZE], list[HISTORY_TEXT_SIZE];
 	bool known = history_known(history) && gtid_ranges_count(history->set) > 0 &&
-		     history->flavour == file->flavour && !gtid_ranges_overflowed(file->start);
+		     history->flavour == file->flavour && !file->start_unknown &&
+		     !gtid_ranges_overflowed(file->start);
 
 	*ret_begin = (struct generation_begin){.after_position = file->after_position};
 	snprintf(ret_begin->after_file, sizeof(ret_begin->after_file), "%s", file->after_file);
@@ -312,6 +313,8 @@ void history_join(const struct history *history, const struct history_file *file
 		if (file->reason)
 			join_unknown(file, ret_begin);
 		history_begin_with(ret_next, file->flavour, file->start);
+		if (file->start_unknown && !file->reason && history_known(history))
+			gtid_ranges_unite(ret_next->set, history->set);
 		return;
 	}
 	gtid_ranges_unite(missing, file->start);

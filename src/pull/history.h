@@ -75,6 +75,7 @@ struct history_file {
 	enum flavour flavour;
 	const char *name;
 	const struct gtid_ranges *start;
+	bool start_unknown; /* the event that names it is damaged on the server: @start is empty */
 	enum generation_reason reason;
 	bool is_next; /* the archived file said that this one follows */
 	const char *after_file;

@@ -216,6 +216,23 @@ void keeper_client_status(struct keeper_client *client, const struct pull_status
 		check_sent(client, pull_status_send(client->fd, status, &err));
 }
 
+void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
+			    int list_fd)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, observed_send(client->fd, observed, list_fd, &err));
+}
+
+void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged)
+{
+	struct error err;
+
+	if (client->fd >= 0)
+		check_sent(client, damaged_send(client->fd, damaged, &err));
+}
+
 bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync)
 {
 	struct error err;
@@ -226,15 +243,6 @@ bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_sem
 	r = pull_semi_sync_send(client->fd, semi_sync, &err);
 	check_sent(client, r);
 	return r == 0;
-}
-
-void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
-			    int list_fd)
-{
-	struct error err;
-
-	if (client->fd >= 0)
-		check_sent(client, observed_send(client->fd, observed, list_fd, &err));
 }
 
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed)

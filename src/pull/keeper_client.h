@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "protocol/damaged_message.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
@@ -49,12 +50,13 @@ int keeper_client_readable(struct keeper_client *client, struct error *err) MUST
 /* May the source be pulled? As the keeper said last; CONTROL_PULL before it has said anything. */
 const struct control *keeper_client_control(const struct keeper_client *client);
 
-/* These disconnect on failure; a full queue drops PROGRESS, STATE and OBSERVED. */
+/* These disconnect on failure; a full queue drops PROGRESS, STATE, OBSERVED and DAMAGED. */
 void keeper_client_progress(struct keeper_client *client, const struct progress *progress);
 /* False: not now, again later. */
 bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
 void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
 			    int list_fd);
+void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged);
 /* The keeper finds a closed segment by itself too: it is told for speed. */
 void keeper_client_closed(struct keeper_client *client, const struct segment_closed *closed);

@@ -30,6 +30,9 @@ struct question {
 	struct binlog_list list;
 	char user[OBSERVER_USER_SIZE];
 	struct secret password; /* a NUL behind it; nothing while no question was asked */
+	/* The server has refused just this login. It is not tried again: what locks an account must
+	 * not be this. */
+	bool login_refused;
 };
 
 struct answer {
@@ -213,7 +216,7 @@ static void disconnect(struct observer *observer)
 	observer->server = NULL;
 }
 
-static int connect_to(struct observer *observer, const struct question *question, struct error *err)
+static int connect_to(struct observer *observer, struct question *question, struct error *err)
 {
 	const struct login login = {
 		.user = question->user,
@@ -229,11 +232,18 @@ static int connect_to(struct observer *observer, const struct question *question
 	}
 	/* It may have ended in the meantime, for its server or for something between. */
 	disconnect(observer);
+	if (question->login_refused)
+		return error_set(
+			err, ERROR_REFUSED,
+			"the login of '%s' was refused there, and is not tried again until "
+			"the credential changes",
+			question->user);
 	connection_id_make(id);
 	r = connection_open_as(observer->source, question->server, &login, id,
 			       &observer->connection, err);
-	if (r < 0)
-		return r;
+	question->login_refused = r > 0;
+	if (r != 0)
+		return err->code;
 	observer->server = question->server;
 	set_socket(observer, connection_fd(observer->connection));
 	return check_identity(observer->connection, &question->identity, err);
@@ -402,11 +412,17 @@ bool observer_is_idle(struct observer *observer)
 }
 
 /* 0, or negative if the password cannot be held. */
-static int take_login(struct question *question, const struct login *login, struct error *err)
+static int take_login(struct question *question, const struct config_server *server,
+		      const struct login *login, struct error *err)
 {
 	size_t size = strlen(login->password) + 1;
 	int r;
 
+	if (question->server == server && strcmp(question->user, login->user) == 0 &&
+	    question->password.size == size &&
+	    memcmp(question->password.bytes, login->password, size) == 0)
+		return 0;
+	question->login_refused = false;
 	secret_release(&question->password);
 	question->password = (struct secret){0};
 	r = secret_init(&question->password, size, err);
@@ -425,7 +441,7 @@ int observer_ask(struct observer *observer, const struct config_server *server,
 
 	pthread_mutex_lock(&observer->lock);
 	ASSERT(observer->state == OBSERVER_WAITING);
-	r = take_login(&observer->question, login, err);
+	r = take_login(&observer->question, server, login, err);
 	if (r == 0) {
 		observer->question.server = server;
 		observer->question.identity = *identity;

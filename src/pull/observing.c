@@ -63,6 +63,11 @@ bool observing_is_due(struct observing *observing)
 	       observer_is_idle(observing->observer);
 }
 
+void observing_put_off(struct observing *observing)
+{
+	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
+}
+
 void observing_step(struct observing *observing, const struct config_server *server,
 		    const struct identity *identity, const struct login *login)
 {
@@ -70,7 +75,7 @@ void observing_step(struct observing *observing, const struct config_server *ser
 
 	if (!observing_is_due(observing))
 		return;
-	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
+	observing_put_off(observing);
 	if (observer_ask(observing->observer, server, identity, login, &observing->list, &err) < 0)
 		log_warning("server.not-observed", "reason", LOG_TEXT(err.message), LOG_END);
 	else

@@ -3,8 +3,7 @@
  * the server that it comes from, to the keeper by the sink. Its list of files is shared with the
  * pre-flight, so that the two together ask for it once a minute at most.
  *
- * A login that is refused is not tried again for OBSERVING_REFUSED_USEC: it is that of the stream,
- * and what locks an account must not be this.
+ * What a person must change is asked for again after OBSERVING_REFUSED_USEC only.
  *
  * Owns: the list. Borrows: observer, sink and ring, with its tag. Threads: the ring's one.
  */
@@ -37,8 +36,9 @@ void observing_release(struct observing *observing);
 void observing_step(struct observing *observing, const struct config_server *server,
 		    const struct identity *identity, const struct login *login);
 
-/* Is it to be called now? Before that nobody need look for the login. */
+/* Is it to be called now? Before that nobody need look for the login; if there is none, later. */
 bool observing_is_due(struct observing *observing);
+void observing_put_off(struct observing *observing);
 
 /* The ring's event with our tag. */
 void observing_readable(struct observing *observing);

@@ -9,10 +9,12 @@
 #include "base/units.h"
 #include "crypto/random.h"
 #include "io/clock.h"
+#include "pull/allowance.h"
 #include "pull/credential.h"
+#include "pull/divergence.h"
 #include "pull/feed.h"
+#include "pull/listening.h"
 #include "pull/observing.h"
-#include "pull/pace.h"
 #include "pull/semi_sync.h"
 #include "pull/servers.h"
 #include "pull/sink.h"
@@ -37,8 +39,6 @@
 /* With semi-sync: how long what the server has sent is still taken then. */
 #define DRAIN_USEC (1 * USEC_PER_SEC)
 
-/* A server whose history keeps changing would have its files archived again and again. */
-#define DIVERGENCE_PAUSE_USEC (60 * USEC_PER_SEC)
 /* And how long it may take until what was received is durable, when the source is to be left alone.
  */
 #define HOLD_USEC (30 * USEC_PER_SEC)
@@ -47,6 +47,11 @@
 #define ITEMS_A_STEP 64
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
+
+#define REREADING                                                                                  \
+	"re-reading %.128s: %d %%. This server cannot be asked for a position beyond 4 GiB "       \
+	"(MySQL "                                                                                  \
+	"with gtid_mode=ON can), so what is archived comes again first; it is compared at its end"
 
 struct puller {
 	struct puller_options options;
@@ -60,15 +65,15 @@ struct puller {
 	bool same_history; /* the place is where this process has come itself */
 	struct semi_sync *semi_sync;
 	struct servers servers;
-	enum generation_reason divergence; /* why the place cannot be gone on from, or 0 */
-	uint64_t diverged_usec;		   /* when that was found out last */
+	struct divergence divergence;
 	struct credential *credential;
 	bool awaiting_runner; /* the ring watches its descriptor */
 	uint64_t opened_usec;
 	bool steady;
 
 	bool more; /* there may be more to read; let the ring tell what it has first */
-	struct pace pace;
+	struct listening listening;
+	struct allowance allowance;
 
 	/* Where the stream was damaged last: a second time there is not the network's doing. */
 	struct spot damaged;
@@ -133,7 +138,10 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->sink = sink_new(&sink);
 	puller->stream = stream_new(options->source);
 	puller->feed = feed_new(puller->sink);
-	pace_init(&puller->pace, options->source, options->ring, TAG_SERVER);
+	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
+		       TAG_OBSERVER);
+	listening_init(&puller->listening, options->ring, TAG_SERVER,
+		       options->source->heartbeat_usec);
 	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
 		.source = options->source,
 		.ring = options->ring,
@@ -141,8 +149,6 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 		.sink = puller->sink,
 		.stream = puller->stream,
 	});
-	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
-		       TAG_OBSERVER);
 	*ret_puller = TAKE(puller);
 	return 0;
 }
@@ -217,9 +223,15 @@ static void tell_state(struct puller *puller)
 		snprintf(status.sentence, sizeof(status.sentence), "%.*s",
 			 (int)sizeof(status.sentence) - 1, trouble->message);
 	} else if (stream_is_open(puller->stream)) {
-		if (!receiver_verified(stream_receiver(puller->stream)))
+		int percent = receiver_reread_percent(stream_receiver(puller->stream));
+
+		if (percent >= 0)
+			snprintf(status.sentence, sizeof(status.sentence), REREADING,
+				 receiver_file(stream_receiver(puller->stream)), percent);
+		else if (!receiver_verified(stream_receiver(puller->stream)))
 			return; /* it is not yet known whether this is the right binlog */
-		status.state = PULL_STREAMING;
+		else
+			status.state = PULL_STREAMING;
 		snprintf(status.connection, sizeof(status.connection), "%s",
 			 stream_connection(puller->stream));
 		/* Whole seconds: it need not be told more often. */
@@ -231,16 +243,6 @@ static void tell_state(struct puller *puller)
 }
 
 /* --- the stream ------------------------------------------------------------------------------ */
-
-/* Is it the second time that bytes were wrong at this very place? */
-static bool damaged_again(struct puller *puller)
-{
-	const struct receiver *receiver = stream_receiver(puller->stream);
-	bool again = spot_is_at(&puller->damaged, receiver);
-
-	spot_note(&puller->damaged, receiver);
-	return again;
-}
 
 static struct servers_now now_for_servers(void)
 {
@@ -258,32 +260,21 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
 	servers_failed(&puller->servers, code, sentence, &now);
 }
 
-/*
- * The server's history is not the archived one: it is gone on with as locate.h says, at once, or,
- * if that comes twice in a short time, after a pause.
- */
+/* The server's history is not the archived one: it is gone on with as locate.h says. */
 static void plan_divergence(struct puller *puller, const char *sentence)
 {
-	const struct servers_now now = now_for_servers();
-	uint64_t until = now.monotonic_usec;
+	uint64_t until = divergence_found(&puller->divergence, stream_file_is_gone(puller->stream),
+					  clock_monotonic_usec());
 
-	if (puller->divergence == GENERATION_DIVERGED)
-		puller->divergence = GENERATION_RESET;
-	else
-		puller->divergence = stream_file_is_gone(puller->stream) ? GENERATION_PURGED
-									 : GENERATION_DIVERGED;
 	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
-	if (puller->diverged_usec && until < puller->diverged_usec + DIVERGENCE_PAUSE_USEC &&
-	    puller->divergence != GENERATION_RESET)
-		until = puller->diverged_usec + DIVERGENCE_PAUSE_USEC;
-	servers_stay(&puller->servers, sentence, until, &now);
-	puller->diverged_usec = now.monotonic_usec;
+	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
+	servers_again(&puller->servers, until);
 }
 
 static void close_stream(struct puller *puller)
 {
 	semi_sync_closing(puller->semi_sync, "not connected to a server");
-	pace_end(&puller->pace);
+	listening_end(&puller->listening);
 	stream_close(puller->stream);
 }
 
@@ -300,7 +291,9 @@ static void stream_lost(struct puller *puller, struct error *err)
 {
 	int code = err->code;
 
-	if (code == ERROR_DEFECT && damaged_again(puller)) {
+	/* Of a wrong CRC the next connection tells more. */
+	if (code == ERROR_DEFECT && spot_again(&puller->damaged, stream_receiver(puller->stream)) &&
+	    !receiver_suspected(stream_receiver(puller->stream))) {
 		code = ERROR_REFUSED;
 		error_prefix(err, "wrong on two connections, so it is the server's: nothing behind "
 				  "this place is archived until it is mended");
@@ -325,7 +318,7 @@ static int open_stream(struct puller *puller, struct error *err)
 		.server = server(puller),
 		.place = feed_place(puller->feed),
 		.history = feed_history(puller->feed),
-		.reason = puller->divergence,
+		.reason = puller->divergence.reason,
 		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
 		.credential = puller->credential,
@@ -351,7 +344,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->same_history = true;
 	puller->steady = false;
 	puller->opened_usec = clock_monotonic_usec();
-	pace_begin(&puller->pace);
+	allowance_start(&puller->allowance, puller->source->rate_limit, puller->opened_usec);
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
 		    stream_location(puller->stream));
 	semi_sync_opened(puller->semi_sync);
@@ -397,17 +390,18 @@ static int receive(struct puller *puller)
 	struct error err;
 	int r;
 
-	if (!pace_may_read(&puller->pace))
+	if (puller->listening.waiting ||
+	    !allowance_is_left(&puller->allowance, clock_monotonic_usec()))
 		return 0;
 	r = stream_next(puller->stream, &received, &want, &err);
 	if (r == 0) {
-		pace_wait(&puller->pace, puller->stream, want);
+		listening_begin(&puller->listening, puller->stream, want);
 		return 0;
 	}
 	if (r > 0) {
 		if (receiver_at_end(receiver))
 			puller->end_usec = clock_realtime_usec();
-		pace_took(&puller->pace, received.size);
+		allowance_take(&puller->allowance, received.size);
 		if (only_looked_at(puller, &received))
 			return 1;
 		semi_sync_received(puller->semi_sync, &received);
@@ -462,7 +456,7 @@ static void note_success(struct puller *puller)
 	servers_worked(&puller->servers);
 	/* A file that begins anew is gone on with by position as soon as the place is in it. */
 	if (!feed_begins(puller->feed))
-		puller->divergence = 0;
+		puller->divergence.reason = 0;
 	if (clock_monotonic_usec() < puller->opened_usec + STEADY_USEC)
 		return;
 	puller->steady = true;
@@ -533,7 +527,7 @@ static void begin_drain(struct puller *puller)
 static void note_drained(struct puller *puller)
 {
 	puller->draining = puller->draining && stream_is_open(puller->stream) &&
-			   (!pace_is_waiting(&puller->pace) || feed_has_item(puller->feed)) &&
+			   (!puller->listening.waiting || feed_has_item(puller->feed)) &&
 			   clock_monotonic_usec() < puller->drain_usec;
 }
 
@@ -562,7 +556,8 @@ static void hold(struct puller *puller)
 	if (!puller->held)
 		return;
 	if (stream_is_open(puller->stream)) {
-		if (now < puller->held_usec &&
+		/* Where nothing goes on anyway there is nothing to wait for. */
+		if (now < puller->held_usec && !sink_trouble(puller->sink) &&
 		    (puller->draining || feed_has_item(puller->feed) ||
 		     !sink_is_settled(puller->sink) || semi_sync_is_sending(puller->semi_sync)))
 			return;
@@ -656,8 +651,11 @@ static void observe(struct puller *puller)
 	struct login login;
 	struct error ignored;
 
-	if (observing_is_due(&puller->observing) &&
-	    credential_login(puller->credential, index, &login, &ignored) == 0)
+	if (!observing_is_due(&puller->observing))
+		return;
+	if (credential_login(puller->credential, index, &login, &ignored) < 0)
+		observing_put_off(&puller->observing);
+	else
 		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
 			       &login);
 }
@@ -673,11 +671,11 @@ static int turn(struct puller *puller, struct error *err)
 		return r;
 	if (puller->options.stopping())
 		return turn_stopping(puller, err);
-	if (stream_is_open(puller->stream) && pace_is_silent(&puller->pace)) {
+	if (stream_is_open(puller->stream) && listening_is_silent(&puller->listening)) {
 		error_set(err, ERROR_CLOSED,
 			  "%s:%u has shown no sign of life for %" PRIu64 " ms: is the network cut?",
 			  server(puller)->host, (unsigned)server(puller)->port,
-			  pace_silence_usec(&puller->pace) / USEC_PER_MSEC);
+			  puller->listening.silence_usec / USEC_PER_MSEC);
 		stream_lost(puller, err);
 	}
 	hold(puller);
@@ -712,6 +710,7 @@ static void set_timer(struct puller *puller)
 		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
 	deadline = MIN(deadline, semi_sync_deadline(puller->semi_sync));
+
 	if (puller->more)
 		deadline = 1;
 	else if (puller->draining)
@@ -723,8 +722,11 @@ static void set_timer(struct puller *puller)
 	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
 		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
 		deadline = MIN(deadline, servers_try_usec(&puller->servers));
-	else if (stream_is_open(puller->stream) && !feed_has_item(puller->feed))
-		deadline = MIN(deadline, pace_deadline(&puller->pace));
+	else if (stream_is_open(puller->stream) && puller->listening.waiting)
+		deadline = MIN(deadline, listening_deadline(&puller->listening));
+	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
+		 !feed_has_item(puller->feed))
+		deadline = MIN(deadline, allowance_deadline(&puller->allowance));
 	if (is_streaming(puller))
 		deadline = MIN(deadline, observing_deadline(&puller->observing));
 	ring_timer(puller->options.ring, deadline == UINT64_MAX ? 0 : MAX(deadline, 1));
@@ -742,7 +744,7 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		return r;
 	}
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
-		pace_ready(&puller->pace);
+		listening_ready(&puller->listening);
 	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
 		semi_sync_ready(puller->semi_sync);
 		acknowledge(puller);

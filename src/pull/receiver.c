@@ -10,20 +10,23 @@
 #include "binlog/format.h"
 #include "binlog/rotate.h"
 #include "binlog/transaction.h"
+#include "pull/suspect.h"
 
 #define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
 
 /*
- * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), the last
- * archived event again (AWAIT_REPEATED, unless the file begins here), then what is new; and from
- * each further fake ROTATE on the same again, without a repetition.
+ * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), with a
+ * server that cannot be asked for the place what is archived before the last event (AWAIT_PLACE),
+ * the last archived event again (AWAIT_REPEATED, unless the file begins here), then what is new;
+ * and from each further fake ROTATE on the same again, without a repetition.
  */
-enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_REPEATED, AWAIT_EVENT };
+enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_PLACE, AWAIT_REPEATED, AWAIT_EVENT };
 
 struct receiver {
 	enum expectation await;
 	struct place place; /* where the stream begins */
 	bool resumed;	    /* it begins within the file */
+	bool reread;	    /* it begins with the file, which is archived up to the place */
 	bool tracker_known; /* the tracker's state is that of the position */
 
 	char file[BINLOG_NAME_MAX + 1];
@@ -45,6 +48,8 @@ struct receiver {
 	bool stored; /* it belongs to the file */
 	struct transaction_tracker next_tracker;
 	struct transaction_step step;
+	struct suspect *suspect;
+	bool suspected; /* see receiver_suspected() */
 
 	uint64_t source_position;
 	bool at_end;
@@ -55,11 +60,15 @@ struct receiver *receiver_new(void)
 	struct receiver *receiver = calloc(1, sizeof(*receiver));
 
 	ASSERT(receiver);
+	receiver->suspect = suspect_new();
 	return receiver;
 }
 
 void receiver_free(struct receiver *receiver)
 {
+	if (!receiver)
+		return;
+	suspect_free(receiver->suspect);
 	free(receiver);
 }
 
@@ -69,6 +78,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->await = AWAIT_ROTATE;
 	receiver->place = *place;
 	receiver->resumed = place->file[0] != '\0';
+	receiver->reread = false;
 	receiver->tracker_known = receiver->resumed && same_history;
 	snprintf(receiver->file, sizeof(receiver->file), "%s",
 		 receiver->resumed ? place->file : file);
@@ -80,12 +90,29 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->at_end = false;
 	receiver->current_file[0] = '\0';
 	receiver->current = false;
+	receiver->suspected = false;
 }
 
 void receiver_set_current(struct receiver *receiver, const char *file)
 {
 	snprintf(receiver->current_file, sizeof(receiver->current_file), "%s", file);
 	receiver->current = strcmp(receiver->file, file) == 0;
+}
+
+void receiver_set_reread(struct receiver *receiver)
+{
+	ASSERT(receiver->resumed && receiver->await == AWAIT_ROTATE);
+	receiver->resumed = false;
+	receiver->reread = true;
+	receiver->tracker_known = false; /* it follows the file from its beginning again */
+	receiver->position = PLACE_FIRST_POSITION;
+}
+
+int receiver_reread_percent(const struct receiver *receiver)
+{
+	if (receiver->await != AWAIT_PLACE)
+		return -1;
+	return (int)(receiver->position / (receiver->place.position / 100 + 1));
 }
 
 const char *receiver_file(const struct receiver *receiver)
@@ -114,6 +141,11 @@ bool receiver_at_end(const struct receiver *receiver)
 	return receiver->at_end;
 }
 
+bool receiver_suspected(const struct receiver *receiver)
+{
+	return receiver->suspected;
+}
+
 uint64_t receiver_source_position(const struct receiver *receiver)
 {
 	return receiver->source_position;
@@ -126,7 +158,7 @@ static int ends_before_place(const struct receiver *receiver, struct error *err)
 	return error_set(err, ERROR_DIVERGED,
 			 "%s of the server ends before %" PRIu64 ", where an archived event "
 			 "stands: the server's binlog is not the one archived",
-			 receiver->file, receiver->position);
+			 receiver->file, receiver->place.last_event_position);
 }
 
 /* The first one confirms what was asked for; a later one says that the file has ended. */
@@ -195,7 +227,7 @@ static int take_heartbeat(struct receiver *receiver, const struct packet_item *i
 {
 	size_t length = strlen(receiver->file);
 
-	if (receiver->await == AWAIT_REPEATED)
+	if (receiver->await == AWAIT_REPEATED || receiver->await == AWAIT_PLACE)
 		return ends_before_place(receiver, err);
 	if (receiver->await != AWAIT_EVENT)
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
@@ -235,7 +267,11 @@ static int take_format(struct receiver *receiver, const struct packet_item *item
 		transaction_init(&receiver->tracker, &receiver->format);
 	else if (!receiver->tracker_known)
 		transaction_resume(&receiver->tracker, &receiver->format, false);
-	receiver->await = receiver->resumed ? AWAIT_REPEATED : AWAIT_EVENT;
+	receiver->await = AWAIT_EVENT;
+	if (receiver->resumed)
+		receiver->await = AWAIT_REPEATED;
+	else if (receiver->reread)
+		receiver->await = AWAIT_PLACE;
 	return 0;
 }
 
@@ -276,11 +312,29 @@ static int not_the_archived(const struct receiver *receiver, const char *what, s
 			 receiver->place.position, receiver->place.last_event_crc);
 }
 
+/* While what is archived is read again: has its last event come? */
+static int look_for_place(struct receiver *receiver, struct error *err)
+{
+	uint64_t last = receiver->place.last_event_position;
+
+	if (receiver->await != AWAIT_PLACE || receiver->position < last)
+		return 0;
+	if (receiver->position > last)
+		return error_set(err, ERROR_DIVERGED,
+				 "no event of the server's %s begins at %" PRIu64 ", where an "
+				 "archived one stands: its binlog is not the one archived",
+				 receiver->file, last);
+	receiver->await = AWAIT_REPEATED;
+	return 0;
+}
+
 /* The first bytes of an event of the file. */
 static int begin_event(struct receiver *receiver, const struct packet_item *item, struct error *err)
 {
-	int r;
+	int r = look_for_place(receiver, err);
 
+	if (r < 0)
+		return r;
 	if (receiver->await == AWAIT_REPEATED &&
 	    receiver->header.length !=
 		    receiver->place.position - receiver->place.last_event_position)
@@ -293,10 +347,48 @@ static int begin_event(struct receiver *receiver, const struct packet_item *item
 	receiver->next_tracker = receiver->tracker;
 	transaction_feed(&receiver->next_tracker, &receiver->header, item->bytes,
 			 MIN(item->size, (size_t)TRANSACTION_PREFIX_SIZE), &receiver->step);
+	suspect_begin(receiver->suspect, receiver->file, receiver->position);
 	return 0;
 }
 
-static void describe_event(const struct receiver *receiver, struct segment_event *event)
+/*
+ * Is the event's CRC right, or wrong again in an event of the same bytes? In the second case that
+ * is what the source has, and nothing that the event says is relied on.
+ */
+static int check_crc(struct receiver *receiver, const struct packet_item *item, bool *ret_wrong,
+		     struct error *err)
+{
+	bool whole = item->first && item->last;
+	int r = event_crc_check(&receiver->crc, err);
+
+	*ret_wrong = false;
+	if (r == 0)
+		return 0;
+	/* It was archived, as it came or before it was damaged, and is not archived again. */
+	if (receiver->await == AWAIT_PLACE) {
+		transaction_doubt(&receiver->next_tracker, &receiver->step);
+		*ret_wrong = true;
+		return 0;
+	}
+	switch (suspect_judge(receiver->suspect, receiver->file, receiver->position,
+			      whole ? item->bytes : NULL, receiver->header.length)) {
+	case SUSPECT_SAME:
+		transaction_doubt(&receiver->next_tracker, &receiver->step);
+		*ret_wrong = true;
+		return 0;
+	case SUSPECT_DIFFERENT:
+		return error_prefix(err,
+				    "%s:%" PRIu64 ": other bytes than on the connection before",
+				    receiver->file, receiver->position);
+	case SUSPECT_FIRST:
+	default:
+		receiver->suspected = true;
+		return error_prefix(err, "%s:%" PRIu64, receiver->file, receiver->position);
+	}
+}
+
+static void describe_event(const struct receiver *receiver, bool crc_wrong,
+			   struct segment_event *event)
 {
 	const struct transaction_step *step = &receiver->step;
 
@@ -304,7 +396,8 @@ static void describe_event(const struct receiver *receiver, struct segment_event
 		.position = receiver->position,
 		.length = receiver->header.length,
 		.crc = event_crc_stored(&receiver->crc),
-		.time_usec = receiver->header.timestamp * USEC_PER_SEC,
+		.crc_wrong = crc_wrong,
+		.time_usec = crc_wrong ? 0 : receiver->header.timestamp * USEC_PER_SEC,
 		.transaction_end = step->ends,
 	};
 	if (!step->ends)
@@ -341,19 +434,22 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 		     struct received *received, struct error *err)
 {
 	bool repeated = receiver->await == AWAIT_REPEATED;
-	int r = event_crc_check(&receiver->crc, err);
+	bool crc_wrong;
+	int r = check_crc(receiver, item, &crc_wrong, err);
 
 	if (r < 0)
-		return error_prefix(err, "%s:%" PRIu64, receiver->file, receiver->position);
+		return r;
 	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
 		return not_the_archived(receiver, "CRC", err);
-	if (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP) {
+	if (!crc_wrong &&
+	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP)) {
 		r = take_file_end(receiver, item, err);
 		if (r < 0)
 			return r;
 	}
-	describe_event(receiver, &received->event);
-	received->acknowledge = item->acknowledge;
+	describe_event(receiver, crc_wrong, &received->event);
+	received->verified = repeated && !crc_wrong;
+	received->acknowledge = item->acknowledge && !crc_wrong && receiver->await != AWAIT_PLACE;
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -375,14 +471,14 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 static int take_stored(struct receiver *receiver, const struct packet_item *item,
 		       struct received *received, struct error *err)
 {
-	bool repeated = receiver->await == AWAIT_REPEATED;
 	int r = item->first ? begin_event(receiver, item, err) : 0;
 
 	if (r < 0)
 		return r;
 	event_crc_update(&receiver->crc, item->bytes, item->size);
+	suspect_update(receiver->suspect, item->bytes, item->size);
 	*received = (struct received){
-		.kind = repeated ? RECEIVED_NOTHING : RECEIVED_EVENT,
+		.kind = receiver->await == AWAIT_EVENT ? RECEIVED_EVENT : RECEIVED_NOTHING,
 		.type = receiver->header.type,
 		.bytes = item->bytes,
 		.size = item->size,
@@ -440,5 +536,9 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	receiver->at_end = false;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
+	/* Of a dump by COM_BINLOG_DUMP_GTID it has the log_pos of the file's own. */
+	if (receiver->resumed && receiver->position > PLACE_FIRST_POSITION &&
+	    receiver->await == AWAIT_FORMAT && receiver->header.type == EVENT_FORMAT_DESCRIPTION)
+		receiver->stored = false;
 	return take_first(receiver, item, ret_received, err);
 }

@@ -3,6 +3,10 @@
  * whether they are what they must be. Nothing is trusted: CRC, position (counted here, in 64 bits;
  * log_pos is only compared), the repetition of the last archived event, the names of files.
  *
+ * An event with a wrong CRC that comes byte for byte the same over two connections is what the
+ * source has: it is taken as it came, and said to be so (event.crc_wrong). Nothing in it is relied
+ * on: it has no time, begins and ends no transaction, and does not end its file.
+ *
  * Owns: plain state, allocated once. Borrows the bytes of an item until the next one.
  * Threads: one.
  */
@@ -35,9 +39,10 @@ struct received {
 	uint64_t length;	    /* of the event */
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
-	/* With @last: the server asks for an acknowledgement of it. Of NOTHING: the last archived
-	 * event has come again, and the one that acknowledged it may have died before. */
+	/* With @last: the server asks for an acknowledgement of it, and it is right. */
 	bool acknowledge;
+	/* Of NOTHING: the last archived event has come again and is the same. */
+	bool verified;
 };
 
 struct receiver;
@@ -63,6 +68,12 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 void receiver_set_current(struct receiver *receiver, const char *file);
 
 /*
+ * Right after receiver_start(): the server was asked for the whole file, because it cannot be asked
+ * for the place. What is archived comes first; it is looked at, and compared at its end.
+ */
+void receiver_set_reread(struct receiver *receiver);
+
+/*
  * Look at the next item. ERROR_DEFECT: damaged, or no binlog: a fresh connection may bring it
  * right. ERROR_DIVERGED: the server's binlog is not the one that is archived. ERROR_REFUSED: it is
  * one that is not archived. After an error only receiver_start() may follow.
@@ -70,12 +81,21 @@ void receiver_set_current(struct receiver *receiver, const char *file);
 int receiver_take(struct receiver *receiver, const struct packet_item *item,
 		  struct received *ret_received, struct error *err) MUST_CHECK;
 
+/*
+ * After an error: it is a wrong CRC that came for the first time, and the next connection tells
+ * whether it is the source's. (Of an event that comes in pieces: the second time too.)
+ */
+bool receiver_suspected(const struct receiver *receiver);
+
 /* Where the stream stands: the file, and the end of the last whole event. */
 const char *receiver_file(const struct receiver *receiver);
 uint64_t receiver_position(const struct receiver *receiver);
 
 /* The last archived event has come again and is the same: what follows is new. */
 bool receiver_verified(const struct receiver *receiver);
+
+/* While what is archived is read again: how much of it has come, of 100. -1 otherwise. */
+int receiver_reread_percent(const struct receiver *receiver);
 
 /* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
 size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);

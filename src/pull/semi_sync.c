@@ -98,7 +98,7 @@ int semi_sync_send(struct semi_sync *semi_sync, struct error *err)
 
 	if (!stream_is_open(stream))
 		return 0;
-	if (sink_take_acknowledgement(sink, &acknowledgement))
+	if (sink_take_acknowledgement(sink, &acknowledgement) && semi_sync_is_awaited(semi_sync))
 		stream_acknowledge(stream, &acknowledgement);
 	if (semi_sync->sending)
 		return 0;

@@ -43,9 +43,9 @@ struct sink {
 	struct attached attached;
 	bool has_status, has_semi_sync, semi_sync_due;
 	struct pull_status status;
-	struct pull_semi_sync semi_sync;
 	struct observed *observed; /* the last, with its list; NULL before the first */
 	int observed_list_fd;	   /* -1: it has none */
+	struct pull_semi_sync semi_sync;
 
 	uint64_t step_usec; /* the time of the last sink_step(): asked for at each event */
 	enum sink_state state;
@@ -70,6 +70,10 @@ struct sink {
 	uint64_t progress_usec; /* when the next is allowed */
 	bool progress_due;
 	uint64_t source_position, byte_count;
+
+	/* The last event that the source itself has with a wrong CRC. */
+	struct damaged damaged; /* length 0: there is none */
+	bool damaged_due;	/* the keeper has not been told */
 };
 
 struct sink *sink_new(const struct sink_options *options)
@@ -201,6 +205,8 @@ static void let_go(struct sink *sink)
 	sink->state = SINK_LETTING_GO;
 	sink->let_go = true;
 	sink->full_usec = 0;
+	sink->damaged = (struct damaged){0};
+	sink->damaged_due = false;
 }
 
 static void tell_semi_sync(struct sink *sink)
@@ -227,11 +233,12 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 	}
 	if (sink->has_status)
 		keeper_client_status(sink->client, &sink->status);
-	sink->semi_sync_due = sink->has_semi_sync;
-	tell_semi_sync(sink);
 	if (sink->observed)
 		keeper_client_observed(sink->client, sink->observed, sink->observed_list_fd);
+	sink->semi_sync_due = sink->has_semi_sync;
+	tell_semi_sync(sink);
 	sink->progress_due = true;
+	sink->damaged_due = sink->damaged.length > 0;
 }
 
 static void attach(struct sink *sink)
@@ -279,15 +286,6 @@ void sink_status(struct sink *sink, const struct pull_status *status)
 	watch_keeper(sink);
 }
 
-void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync)
-{
-	sink->semi_sync = *semi_sync;
-	sink->has_semi_sync = true;
-	sink->semi_sync_due = true;
-	tell_semi_sync(sink);
-	watch_keeper(sink);
-}
-
 void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
 		   size_t size)
 {
@@ -306,6 +304,15 @@ void sink_observed(struct sink *sink, const struct observed *observed, const uin
 		close(sink->observed_list_fd);
 	sink->observed_list_fd = fd;
 	keeper_client_observed(sink->client, observed, fd);
+	watch_keeper(sink);
+}
+
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync)
+{
+	sink->semi_sync = *semi_sync;
+	sink->has_semi_sync = true;
+	sink->semi_sync_due = true;
+	tell_semi_sync(sink);
 	watch_keeper(sink);
 }
 
@@ -338,6 +345,19 @@ static void tell_progress(struct sink *sink)
 	keeper_client_progress(sink->client, &progress);
 	sink->progress_due = false;
 	sink->progress_usec = clock_monotonic_usec() + PROGRESS_USEC;
+}
+
+/* Only when it is durable: what is let go comes again. */
+static void tell_damaged(struct sink *sink)
+{
+	if (!sink->damaged_due || !keeper_client_connected(sink->client) ||
+	    (sink->segment &&
+	     memcmp(segment_header(sink->segment)->segment_id, sink->damaged.segment_id,
+		    SEGMENT_ID_SIZE) == 0 &&
+	     segment_durable(sink->segment)->summary.event_end <= sink->damaged.position))
+		return;
+	keeper_client_damaged(sink->client, &sink->damaged);
+	sink->damaged_due = false;
 }
 
 /* --- the segment ----------------------------------------------------------------------------- */
@@ -477,9 +497,25 @@ size_t sink_add(struct sink *sink, const void *bytes, size_t size)
 	return segment_writer_add(writer, bytes, size);
 }
 
+static void note_damaged(struct sink *sink, const struct segment_event *event)
+{
+	const struct segment_header *header = segment_header(sink->segment);
+
+	memcpy(sink->damaged.segment_id, header->segment_id, SEGMENT_ID_SIZE);
+	memcpy(sink->damaged.binlog_file, header->binlog_file, sizeof(header->binlog_file));
+	sink->damaged.position = event->position;
+	sink->damaged.length = (uint32_t)event->length;
+	sink->damaged.crc = event->crc;
+	sink->damaged_due = true;
+	log_warning("event.crc-wrong", "file", LOG_TEXT(header->binlog_file), "position",
+		    LOG_NUMBER(event->position), "length", LOG_NUMBER(event->length), LOG_END);
+}
+
 void sink_event_end(struct sink *sink, const struct segment_event *event)
 {
 	segment_writer_event_end(segment_writer(sink->segment), event);
+	if (event->crc_wrong)
+		note_damaged(sink, event);
 }
 
 /* --- acknowledgements ------------------------------------------------------------------------ */
@@ -582,6 +618,7 @@ static void segment_closed(struct sink *sink)
 
 	memcpy(closed.segment_id, segment_header(sink->segment)->segment_id, SEGMENT_ID_SIZE);
 	tell_progress(sink);
+	tell_damaged(sink);
 	log_info("segment.closed", "file", LOG_TEXT(segment_header(sink->segment)->binlog_file),
 		 "position", LOG_NUMBER(closed.good_end), "ended",
 		 LOG_TEXT(segment_ended_name(sink->ended)), LOG_END);
@@ -654,6 +691,7 @@ int sink_step(struct sink *sink, struct error *err)
 		r = step_ending(sink, err);
 	if (sink->segment && sink->progress_due && now >= sink->progress_usec)
 		tell_progress(sink);
+	tell_damaged(sink);
 	tell_semi_sync(sink);
 	watch_keeper(sink);
 	return r;

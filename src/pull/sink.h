@@ -92,11 +92,16 @@ size_t sink_add(struct sink *sink, const void *bytes, size_t size);
 void sink_event_end(struct sink *sink, const struct segment_event *event);
 
 /*
- * The server asks for an acknowledgement: of the event that was ended just now; or of the last
- * archived one, which has come again and ends at @place. From now on its bytes wait neither for
- * more of them nor for frame-delay: they are written as soon as nothing is in flight.
+ * The server asks for an acknowledgement of the event that was ended just now. Its bytes wait
+ * neither for more of them nor for frame-delay: they are written as soon as nothing is in flight.
  */
 void sink_request(struct sink *sink);
+
+/*
+ * The last archived event, which ends at @place, has come again and is the same. It is to be
+ * acknowledged though it need not be asked about: who should have done so may have died before,
+ * and the transaction that waits may stand before it, so that nothing of it comes again.
+ */
 void sink_request_again(struct sink *sink, const struct place *place);
 
 /*
@@ -126,14 +131,14 @@ void sink_note(struct sink *sink, uint64_t source_position, uint64_t byte_count)
 /* Tell the keeper; it is told again when it comes back. */
 void sink_status(struct sink *sink, const struct pull_status *status);
 
-/* The same; the newest is told as soon as it can be. */
-void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync);
 /* The same, with @size bytes of the server's list (none without files). */
 void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
 		   size_t size);
 
 /* What the keeper wants: is the source to be pulled? Valid until the next call. */
 const struct control *sink_control(const struct sink *sink);
+/* The same; the newest is told as soon as it can be. */
+void sink_semi_sync(struct sink *sink, const struct pull_semi_sync *semi_sync);
 
 /* Why nothing goes on at this end; NULL if all is well. */
 const struct error *sink_trouble(const struct sink *sink);

@@ -1,14 +1,10 @@
 /*
- * A place of a stream that something happened at, to know it again on the next connection.
+ * A place in a stream to be known again on the next one.
  *
  * Owns: nothing; a plain value, zeros: none.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/name.h"
 #include "pull/receiver.h"
 
 struct spot {
@@ -18,4 +14,7 @@ struct spot {
 
 /* Where the stream stands; does it stand there? */
 void spot_note(struct spot *spot, const struct receiver *receiver);
-bool spot_is_at(const struct spot *spot, const struct receiver *receiver);
+bool spot_is_of(const struct spot *spot, const struct receiver *receiver);
+
+/* Is it the second time that the stream stands at this very place? Then it is noted. */
+bool spot_again(struct spot *spot, const struct receiver *receiver);

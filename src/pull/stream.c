@@ -141,18 +141,21 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 	static const struct place nothing;
 	const struct location *location = &stream->location;
 	const struct place *place = location->resumes ? request->place : &nothing;
-	int r;
+	int whole, r;
 
 	stream->position = location->resumes ? place->last_event_position : PLACE_FIRST_POSITION;
-	r = handshake_dump(stream->connection, stream->source, &stream->facts, stream->id,
-			   location->file, stream->position, &stream->session, err);
-	if (r == 0)
-		r = connection_tls(stream->connection, &stream->tls, err);
+	whole = handshake_dump(stream->connection, stream->source, &stream->facts, stream->id,
+			       location->file, stream->position, &stream->session, err);
+	if (whole < 0)
+		return whole;
+	r = connection_tls(stream->connection, &stream->tls, err);
 	if (r < 0)
 		return r;
 	packet_reader_start(stream->reader, stream->tls, stream->source->semi_sync);
 	acknowledger_start(stream->acknowledger, stream->tls);
 	receiver_start(stream->receiver, place, location->file, request->same_history);
+	if (whole)
+		receiver_set_reread(stream->receiver);
 	receiver_set_current(stream->receiver, stream->facts.last_file);
 	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "connection",
 		 LOG_TEXT(stream->id), "file", LOG_TEXT(location->file), "position",

@@ -45,16 +45,20 @@ static int take_format(struct chain *chain, const uint8_t *event, size_t size, s
 	return 0;
 }
 
-static void look_at_limit(struct chain *chain)
+/* At the beginning of an event: its length is known to be right. */
+static void look_at_position(struct chain *chain)
 {
-	if (chain->reached)
-		return;
-	if (chain->step.starts && chain->limit.usec != CHAIN_NO_LIMIT &&
-	    chain->step.timestamp * USEC_PER_SEC >= chain->limit.usec)
-		chain->reached = true;
 	if (chain->limit.position != CHAIN_NO_LIMIT &&
 	    (chain->position >= chain->limit.position ||
 	     chain->header.length > chain->limit.position - chain->position))
+		chain->reached = true;
+}
+
+/* At the end of an event: of its time its CRC tells whether it is right. */
+static void look_at_time(struct chain *chain)
+{
+	if (chain->step.starts && chain->limit.usec != CHAIN_NO_LIMIT &&
+	    chain->step.timestamp * USEC_PER_SEC >= chain->limit.usec)
 		chain->reached = true;
 }
 
@@ -73,14 +77,30 @@ static int event_begin(struct chain *chain, const uint8_t *event, size_t size, s
 	chain->step = (struct transaction_step){0};
 	if (chain->has_format)
 		transaction_feed(&chain->tracker, &chain->header, event, size, &chain->step);
-	look_at_limit(chain);
+	look_at_position(chain);
+	return 0;
+}
+
+/* Is it right, or one of those that are kept as they came? */
+static int check_crc(struct chain *chain, struct error *err)
+{
+	if (!chain->has_crc || event_crc_check(&chain->crc, err) == 0)
+		return 0;
+	/* The format says how all others are read: none with a wrong CRC is ever archived. */
+	if (!chain->crc_may_be_wrong || chain->header.type == EVENT_FORMAT_DESCRIPTION)
+		return err->code;
+	chain->crc_wrong_count++;
+	chain->crc_wrong_position = chain->position;
+	if (chain->has_format)
+		transaction_doubt(&chain->tracker, &chain->step);
 	return 0;
 }
 
 static int event_end(struct chain *chain, struct error *err)
 {
-	if (chain->has_crc && !chain->crc_may_be_wrong && event_crc_check(&chain->crc, err) < 0)
+	if (check_crc(chain, err) < 0)
 		return err->code;
+	look_at_time(chain);
 	chain->last_event_position = chain->position;
 	chain->last_event_crc = chain->has_crc ? event_crc_stored(&chain->crc) : 0;
 	chain->event_count++;

@@ -7,6 +7,7 @@
  *     without a hole.
  *  2. `boundary` is the last position, at or before the limit, where no transaction is open: what
  *     may be kept. It stays where it is from the event on that passes the limit.
+ *  3. Nothing that an event with a wrong CRC says moves the boundary or reaches a limit by time.
  *
  * Owns: plain values, nothing allocated. The input is hostile. Threads: one.
  */
@@ -31,12 +32,14 @@ struct chain_limit {
 
 struct chain {
 	struct chain_limit limit;
-	bool crc_may_be_wrong; /* an event came so twice, and is kept as it came */
+	bool crc_may_be_wrong; /* the segment says that an event in it came so twice */
 
 	uint64_t position;
 	uint64_t event_count;
 	uint64_t last_event_position;
-	uint32_t last_event_crc; /* 0 where events have none */
+	uint32_t last_event_crc;     /* 0 where events have none */
+	uint64_t crc_wrong_count;    /* events that are kept as they came */
+	uint64_t crc_wrong_position; /* of the last of them */
 
 	bool reached; /* the limit */
 	uint64_t boundary;

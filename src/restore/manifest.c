@@ -123,6 +123,10 @@ static json_t *ranges_list(const struct manifest *manifest)
 		json_put_hex(object, "segment", range->segment_id, SEGMENT_ID_SIZE);
 		json_put_u64(object, "start", range->start_position);
 		json_put_u64(object, "good_end", range->good_end);
+		if (range->crc_wrong_count > 0) {
+			json_put_u64(object, "crc_wrong_count", range->crc_wrong_count);
+			json_put_u64(object, "crc_wrong_position", range->crc_wrong_position);
+		}
 		json_array_append_new(list, object);
 	}
 	return list;

@@ -4,8 +4,10 @@
  *
  * The body is one canonical JSON object:
  *   schema 1 · type "binvault-restore" · archive, request, source · worm "required" | "advisory" ·
- *   created · files [{name, size, sha256}] · ranges [{file, leaf, segment, start, good_end}] ·
- *   until {file, position, time}: the restore reaches to here; time "" if no transaction is in it
+ *   created · files [{name, size, sha256}] · ranges [{file, leaf, segment, start, good_end, and if
+ *   the server itself has events with a wrong CRC in it: crc_wrong_count, crc_wrong_position of the
+ *   last}] · until {file, position, time}: the restore reaches to here; time "" if no transaction
+ * is in it
  *
  * Owns: its lists. Threads: one.
  */
@@ -27,6 +29,8 @@ struct manifest_range {
 	uint64_t leaf_index;
 	uint64_t start_position;
 	uint64_t good_end;
+	uint64_t crc_wrong_count; /* events that are as the server has them, with a wrong CRC */
+	uint64_t crc_wrong_position;
 };
 
 struct manifest *manifest_new(void);

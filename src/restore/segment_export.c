@@ -14,7 +14,8 @@ struct pass {
 	struct segment_reader *reader;
 	struct segment_end end;
 	uint64_t frame_count;
-	bool begun; /* the chain is where the segment begins */
+	uint64_t crc_wrong_before; /* how many the chain had met in earlier segments */
+	bool begun;		   /* the chain is where the segment begins */
 };
 
 /* --- what the leaf says ---------------------------------------------------------------------- */
@@ -86,6 +87,11 @@ static int check_events(const struct pass *pass, uint64_t events_before, struct 
 				 " were found, the segment's end says %" PRIu64 " to %" PRIu64,
 				 chain->event_count - events_before, chain->position,
 				 summary->event_count, summary->event_end);
+	if (chain->has_crc && (chain->crc_wrong_count > pass->crc_wrong_before) !=
+				      (bool)(summary->flags & SUMMARY_CRC_WRONG))
+		return error_set(err, ERROR_DEFECT,
+				 "the segment's end names an event with a wrong CRC, and there is "
+				 "none");
 	if (summary->event_count == 0)
 		return 0;
 	if (chain->last_event_position != summary->last_event_position ||
@@ -259,6 +265,8 @@ static int end(struct pass *pass, uint64_t events_before, struct error *err)
 		.leaf_index = pass->wanted->leaf_index,
 		.start_position = header->start_position,
 		.good_end = pass->end.summary.event_end,
+		.crc_wrong_count = export->chain.crc_wrong_count - pass->crc_wrong_before,
+		.crc_wrong_position = export->chain.crc_wrong_position,
 	};
 	int r = check_hashes(pass, err);
 
@@ -287,6 +295,7 @@ static int run(struct pass *pass, struct error *err)
 		r = begin(pass, err);
 	/* A chain that is resumed at the first frame counts from 0. */
 	events_before = pass->begun ? export->chain.event_count : 0;
+	pass->crc_wrong_before = pass->begun ? export->chain.crc_wrong_count : 0;
 	if (r == 0)
 		r = read_frames(pass, err);
 	return r < 0 ? r : end(pass, events_before, err);

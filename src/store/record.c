@@ -28,6 +28,9 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_APPROVED] = "approved",
 	[RECORD_EXPORTED] = "exported",
 	[RECORD_EXPORT_FAILED] = "export-failed",
+	[RECORD_DAMAGED] = "damaged",
+	[RECORD_PAUSED] = "paused",
+	[RECORD_RESUMED] = "resumed",
 	[RECORD_STATE] = "state",
 };
 

@@ -321,7 +321,8 @@ void segment_sealed_record_set_archived(struct segment_sealed_record *record,
 		gtid_snapshot_take(&record->gtids_archived, ranges);
 }
 
-/* --- covered, orphan ------------------------------------------------------------------------- */
+/* --- covered, damaged, orphan -------------------------------------------------------------------
+ */
 
 json_t *covered_record_encode(const struct covered_record *record)
 {
@@ -348,6 +349,39 @@ int covered_record_decode(const json_t *object, struct covered_record *ret, stru
 		r = field_get_u32(object, "frame", &record.frame_sequence, err);
 	if (r == 0)
 		r = json_get_hex(object, "tag", record.frame_tag, AEAD_TAG_SIZE, err);
+	if (r == 0)
+		*ret = record;
+	return r;
+}
+
+json_t *damaged_record_encode(const struct damaged_record *record)
+{
+	json_t *object = field_record_new(RECORD_DAMAGED);
+
+	json_put_string(object, "source", record->source);
+	json_put_hex(object, "segment", record->segment_id, SEGMENT_ID_SIZE);
+	json_put_string(object, "binlog_file", record->binlog_file);
+	json_put_u64(object, "position", record->position);
+	json_put_u64(object, "length", record->length);
+	json_put_u64(object, "crc", record->crc);
+	return object;
+}
+
+int damaged_record_decode(const json_t *object, struct damaged_record *ret, struct error *err)
+{
+	struct damaged_record record = {0};
+	int r = field_get_source(object, "source", record.source, err);
+
+	if (r == 0)
+		r = json_get_hex(object, "segment", record.segment_id, SEGMENT_ID_SIZE, err);
+	if (r == 0)
+		r = field_get_binlog(object, "binlog_file", false, record.binlog_file, err);
+	if (r == 0)
+		r = json_get_u64(object, "position", &record.position, err);
+	if (r == 0)
+		r = field_get_u32(object, "length", &record.length, err);
+	if (r == 0)
+		r = field_get_u32(object, "crc", &record.crc, err);
 	if (r == 0)
 		*ret = record;
 	return r;

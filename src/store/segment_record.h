@@ -78,6 +78,19 @@ json_t *covered_record_encode(const struct covered_record *record);
 int covered_record_decode(const json_t *object, struct covered_record *ret,
 			  struct error *err) MUST_CHECK;
 
+/* An event that the source itself has with a wrong CRC is archived as it came. */
+struct damaged_record {
+	char source[SOURCE_NAME_MAX + 1];
+	uint8_t segment_id[SEGMENT_ID_SIZE];
+	char binlog_file[BINLOG_NAME_MAX + 1];
+	uint64_t position; /* of the event's first byte */
+	uint32_t length;
+	uint32_t crc; /* that it states */
+};
+json_t *damaged_record_encode(const struct damaged_record *record);
+int damaged_record_decode(const json_t *object, struct damaged_record *ret,
+			  struct error *err) MUST_CHECK;
+
 /* A file that stays and that nothing will ever use. */
 struct orphan_record {
 	char path[SEGMENT_PATH_SIZE];

@@ -1,48 +1,9 @@
-#include "store/state.h"
+#include "store/state_parts.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/hex.h"
-
-/*
- * Invariants:
- *  1. entries stand in the order of their indices;
- *  2. every entry's record decodes from its object: `record` is that decoding;
- *  3. a segment-opened entry's period is an entry too, before it.
- */
-union any_record {
-	struct store_record archive;
-	struct master_record master;
-	struct signing_key_record signing_key;
-	struct policy_record policy;
-	struct config_record config;
-	struct period_record period;
-	struct segment_opened_record opened;
-	struct segment_sealed_record sealed;
-	struct covered_record covered;
-	struct orphan_record orphan;
-	struct generation_record generation;
-	struct semi_sync_record semi_sync;
-	struct request_record request;
-	struct approved_record approved;
-	struct exported_record exported;
-	struct export_failed_record failed;
-};
-
-struct entry {
-	uint64_t index;
-	uint64_t time_usec;
-	enum record_type type;
-	json_t *object; /* owned reference */
-	union any_record *record;
-};
-
-struct state {
-	struct entry *entries;
-	size_t count, capacity;
-	bool live; /* a leaf that is no `state` leaf was applied: carried ones are compared now */
-};
 
 struct state *state_new(void)
 {
@@ -93,26 +54,6 @@ static void entry_add(struct state *state, const struct entry *entry)
 	state->entries[state->count++] = *entry;
 }
 
-/* The @position-th entry of a type, NULL if there are fewer. */
-static const struct entry *entry_at(const struct state *state, enum record_type type,
-				    size_t position)
-{
-	for (size_t i = 0; i < state->count; i++) {
-		if (state->entries[i].type == type && position-- == 0)
-			return &state->entries[i];
-	}
-	return NULL;
-}
-
-static size_t entry_count(const struct state *state, enum record_type type)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < state->count; i++)
-		count += state->entries[i].type == type;
-	return count;
-}
-
 static int record_decode(enum record_type type, const json_t *object, union any_record *record,
 			 struct error *err)
 {
@@ -135,6 +76,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return segment_sealed_record_decode(object, &record->sealed, err);
 	case RECORD_COVERED:
 		return covered_record_decode(object, &record->covered, err);
+	case RECORD_DAMAGED:
+		return damaged_record_decode(object, &record->damaged, err);
 	case RECORD_ORPHAN:
 		return orphan_record_decode(object, &record->orphan, err);
 	case RECORD_GENERATION:
@@ -149,6 +92,10 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return exported_record_decode(object, &record->exported, err);
 	case RECORD_EXPORT_FAILED:
 		return export_failed_record_decode(object, &record->failed, err);
+	case RECORD_PAUSED:
+		return paused_record_decode(object, &record->paused, err);
+	case RECORD_RESUMED:
+		return resumed_record_decode(object, &record->resumed, err);
 	case RECORD_VOID:  /* the ledger's own, checked there */
 	case RECORD_STATE: /* carries another, which is decoded instead */
 	case RECORD_TYPE_COUNT:
@@ -163,7 +110,7 @@ static const struct request_record *find_request(const struct state *state, cons
 {
 	const struct entry *entry;
 
-	for (size_t i = 0; (entry = entry_at(state, RECORD_REQUEST, i)); i++) {
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_REQUEST, i)); i++) {
 		if (strcmp(entry->record->request.id, id) == 0)
 			return &entry->record->request;
 	}
@@ -276,6 +223,24 @@ static int check_request(const struct state *state, const char *id, struct error
 	return 0;
 }
 
+static int check_pause(const struct state *state, enum record_type type,
+		       const union any_record *record, struct error *err)
+{
+	uint64_t index = 0;
+	const char *source = type == RECORD_PAUSED ? record->paused.source : record->resumed.source;
+	const struct paused_record *paused = state_paused(state, source, &index, NULL);
+
+	if (type == RECORD_PAUSED && paused)
+		return error_set(err, ERROR_DEFECT, "source '%s' is paused already", source);
+	if (type == RECORD_RESUMED && !paused)
+		return error_set(err, ERROR_DEFECT, "source '%s' is not paused", source);
+	if (type == RECORD_RESUMED && record->resumed.paused_index != index)
+		return error_set(err, ERROR_DEFECT,
+				 "source '%s' was paused by leaf %" PRIu64 ", not %" PRIu64, source,
+				 index, record->resumed.paused_index);
+	return 0;
+}
+
 static int check_relations(const struct state *state, enum record_type type,
 			   const union any_record *record, struct error *err)
 {
@@ -320,9 +285,13 @@ static int check_relations(const struct state *state, enum record_type type,
 		return check_request(state, record->exported.request, err);
 	case RECORD_EXPORT_FAILED:
 		return check_request(state, record->failed.request, err);
+	case RECORD_PAUSED:
+	case RECORD_RESUMED:
+		return check_pause(state, type, record, err);
 	case RECORD_ARCHIVE:
 	case RECORD_CONFIG:
 	case RECORD_COVERED:
+	case RECORD_DAMAGED:
 	case RECORD_SEMI_SYNC:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
@@ -342,7 +311,7 @@ static bool period_is_live(const struct state *state, const struct period_record
 
 	if (state_period_newest(state, period->source, period->class) == period)
 		return true;
-	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
 		if (memcmp(entry->record->opened.header.period_id, period->id, STORE_ID_SIZE) == 0)
 			return true;
 	}
@@ -375,6 +344,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_COVERED:
 		return old->type == RECORD_COVERED &&
 		       strcmp(old->record->covered.source, new->record->covered.source) == 0;
+	case RECORD_DAMAGED:
+		return old->type == RECORD_DAMAGED &&
+		       strcmp(old->record->damaged.source, new->record->damaged.source) == 0;
 	case RECORD_GENERATION:
 		return old->type == RECORD_GENERATION &&
 		       strcmp(old->record->generation.source, new->record->generation.source) == 0;
@@ -394,6 +366,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 		       (old->type == RECORD_APPROVED &&
 			strcmp(old->record->approved.request, id) == 0);
 	}
+	case RECORD_RESUMED:
+		return old->type == RECORD_PAUSED &&
+		       strcmp(old->record->paused.source, new->record->resumed.source) == 0;
 	case RECORD_ARCHIVE:
 	case RECORD_MASTER:
 	case RECORD_SIGNING_KEY:
@@ -404,6 +379,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_SEMI_SYNC:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
+	case RECORD_PAUSED:
 	case RECORD_STATE:
 	case RECORD_TYPE_COUNT:
 	default:
@@ -422,6 +398,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_SEMI_SYNC:
 	case RECORD_EXPORTED:
 	case RECORD_EXPORT_FAILED:
+	case RECORD_RESUMED:
 	case RECORD_STATE:
 		return false;
 	case RECORD_SEGMENT_SEALED:
@@ -437,9 +414,11 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_PERIOD:
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_COVERED:
+	case RECORD_DAMAGED:
 	case RECORD_GENERATION:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
+	case RECORD_PAUSED:
 	case RECORD_TYPE_COUNT:
 	default:
 		return true;
@@ -552,233 +531,4 @@ int state_apply(struct state *state, json_t *object, struct error *err)
 	if (state->live)
 		return compare_part(state, object, carried, err);
 	return apply_entry(state, carried, true, err);
-}
-
-/* --- questions ------------------------------------------------------------------------------- */
-
-size_t state_count(const struct state *state)
-{
-	return state->count;
-}
-
-json_t *state_at(const struct state *state, size_t position)
-{
-	ASSERT(position < state->count);
-	return state->entries[position].object;
-}
-
-const struct store_record *state_archive(const struct state *state)
-{
-	const struct entry *entry = entry_at(state, RECORD_ARCHIVE, 0);
-
-	return entry ? &entry->record->archive : NULL;
-}
-
-const struct policy_record *state_policy(const struct state *state)
-{
-	const struct entry *entry = entry_at(state, RECORD_POLICY, 0);
-
-	return entry ? &entry->record->policy : NULL;
-}
-
-const struct config_record *state_config(const struct state *state)
-{
-	const struct entry *entry = entry_at(state, RECORD_CONFIG, 0);
-
-	return entry ? &entry->record->config : NULL;
-}
-
-const struct master_record *state_master(const struct state *state)
-{
-	const struct entry *entry;
-	const struct master_record *master = NULL;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_MASTER, i)); i++)
-		master = &entry->record->master;
-	return master;
-}
-
-const struct master_record *state_master_find(const struct state *state, uint32_t sequence)
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_MASTER, i)); i++) {
-		if (entry->record->master.sequence == sequence)
-			return &entry->record->master;
-	}
-	return NULL;
-}
-
-const struct signing_key_record *state_signing_key(const struct state *state,
-						   enum signing_role role)
-{
-	const struct signing_key_record *found = NULL, *key;
-
-	for (size_t i = 0; (key = state_signing_key_at(state, i)); i++) {
-		if (key->role == role)
-			found = key;
-	}
-	return found;
-}
-
-size_t state_signing_key_count(const struct state *state)
-{
-	return entry_count(state, RECORD_SIGNING_KEY);
-}
-
-const struct signing_key_record *state_signing_key_at(const struct state *state, size_t position)
-{
-	const struct entry *entry = entry_at(state, RECORD_SIGNING_KEY, position);
-
-	return entry ? &entry->record->signing_key : NULL;
-}
-
-const struct period_record *state_period_find(const struct state *state,
-					      const uint8_t id[static STORE_ID_SIZE])
-{
-	const struct period_record *period;
-
-	for (size_t i = 0; (period = state_period_at(state, i)); i++) {
-		if (memcmp(period->id, id, STORE_ID_SIZE) == 0)
-			return period;
-	}
-	return NULL;
-}
-
-const struct period_record *state_period_newest(const struct state *state, const char *source,
-						const char *class)
-{
-	const struct period_record *newest = NULL, *period;
-
-	for (size_t i = 0; (period = state_period_at(state, i)); i++) {
-		if (strcmp(period->source, source) == 0 && strcmp(period->class, class) == 0)
-			newest = period;
-	}
-	return newest;
-}
-
-uint64_t state_period_index(const struct state *state, const uint8_t id[static STORE_ID_SIZE])
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_PERIOD, i)); i++) {
-		if (memcmp(entry->record->period.id, id, STORE_ID_SIZE) == 0)
-			return entry->index;
-	}
-	return UINT64_MAX;
-}
-
-size_t state_period_count(const struct state *state)
-{
-	return entry_count(state, RECORD_PERIOD);
-}
-
-const struct period_record *state_period_at(const struct state *state, size_t position)
-{
-	const struct entry *entry = entry_at(state, RECORD_PERIOD, position);
-
-	return entry ? &entry->record->period : NULL;
-}
-
-size_t state_open_count(const struct state *state, const char *source)
-{
-	const struct entry *entry;
-	size_t count = 0;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++)
-		count += !source || strcmp(entry->record->opened.header.source, source) == 0;
-	return count;
-}
-
-struct state_open state_open_at(const struct state *state, const char *source, size_t position)
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
-		if (source && strcmp(entry->record->opened.header.source, source) != 0)
-			continue;
-		if (position-- == 0)
-			return (struct state_open){entry->index, &entry->record->opened};
-	}
-	return (struct state_open){0, NULL};
-}
-
-int state_open_find(const struct state *state, const uint8_t id[static SEGMENT_ID_SIZE],
-		    struct state_open *ret_open, struct error *err)
-{
-	const struct entry *entry;
-	char text[HEX_SIZE(SEGMENT_ID_SIZE)];
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_OPENED, i)); i++) {
-		if (memcmp(entry->record->opened.header.segment_id, id, SEGMENT_ID_SIZE) == 0) {
-			*ret_open = (struct state_open){entry->index, &entry->record->opened};
-			return 0;
-		}
-	}
-	hex_encode(id, SEGMENT_ID_SIZE, text);
-	return error_set(err, ERROR_NOT_FOUND, "no segment %s is open", text);
-}
-
-const struct segment_sealed_record *state_sealed(const struct state *state, const char *source,
-						 uint64_t *ret_index)
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_SEGMENT_SEALED, i)); i++) {
-		if (strcmp(entry->record->sealed.source, source) != 0)
-			continue;
-		if (ret_index)
-			*ret_index = entry->index;
-		return &entry->record->sealed;
-	}
-	return NULL;
-}
-
-const struct covered_record *state_covered(const struct state *state, const char *source,
-					   uint64_t *ret_usec)
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_COVERED, i)); i++) {
-		if (strcmp(entry->record->covered.source, source) != 0)
-			continue;
-		if (ret_usec)
-			*ret_usec = entry->time_usec;
-		return &entry->record->covered;
-	}
-	return NULL;
-}
-
-const struct generation_record *state_generation(const struct state *state, const char *source)
-{
-	const struct entry *entry;
-
-	for (size_t i = 0; (entry = entry_at(state, RECORD_GENERATION, i)); i++) {
-		if (strcmp(entry->record->generation.source, source) == 0)
-			return &entry->record->generation;
-	}
-	return NULL;
-}
-
-size_t state_request_count(const struct state *state)
-{
-	return entry_count(state, RECORD_REQUEST);
-}
-
-const struct request_record *state_request_at(const struct state *state, size_t position,
-					      bool *ret_approved)
-{
-	const struct entry *entry = entry_at(state, RECORD_REQUEST, position), *approved;
-
-	if (!entry)
-		return NULL;
-	if (ret_approved) {
-		*ret_approved = false;
-		for (size_t i = 0; (approved = entry_at(state, RECORD_APPROVED, i)); i++) {
-			if (strcmp(approved->record->approved.request, entry->record->request.id) ==
-			    0)
-				*ret_approved = true;
-		}
-	}
-	return &entry->record->request;
 }

@@ -3,8 +3,8 @@
  *
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, the latest covered and the latest
- *   generation · requests without a result, and their approval
+ *   per source the sealed segment that is furthest on, the latest covered, damaged and generation,
+ *   and the pause that lasts · requests without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -21,6 +21,7 @@
 #pragma once
 
 #include "store/generation_record.h"
+#include "store/pause_record.h"
 #include "store/period_record.h"
 #include "store/record.h"
 #include "store/request_record.h"
@@ -84,10 +85,18 @@ const struct segment_sealed_record *state_sealed(const struct state *state, cons
 const struct covered_record *state_covered(const struct state *state, const char *source,
 					   uint64_t *ret_usec /* its leaf's time */);
 
-/* Requests without a result, oldest first. */
+/* The last event of a source that is archived with the wrong CRC that the source has, and when its
+ * leaf was written. */
+const struct damaged_record *state_damaged(const struct state *state, const char *source,
+					   uint64_t *ret_usec);
+/* The pause of a source that lasts, NULL if there is none; *ret_usec is its leaf's time. */
+const struct paused_record *state_paused(const struct state *state, const char *source,
+					 uint64_t *ret_index, uint64_t *ret_usec);
+
 /* The latest that began beside an earlier one; NULL while the source has had one only. */
 const struct generation_record *state_generation(const struct state *state, const char *source);
 
+/* Requests without a result, oldest first. */
 size_t state_request_count(const struct state *state);
 const struct request_record *state_request_at(const struct state *state, size_t position,
 					      bool *ret_approved);

@@ -21,8 +21,8 @@ _SPEC = importlib.util.spec_from_file_location("read_segment", PROJECT / "tools/
 reader = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(reader)
 
-HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, OBSERVED, CONTROL = (
-    1, 2, 10, 11, 12, 13, 14, 15, 16, 20, 21)
+(HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, OBSERVED, CONTROL,
+ DAMAGED) = (1, 2, 10, 11, 12, 13, 14, 15, 16, 20, 21, 28)
 START, RESUME, NEXT, CONTINUE = range(4)
 UNAVAILABLE, NO_SPACE, NOT_FOUND = -5, -6, -8
 STATES = ("connecting", "streaming", "waiting", "refused", "paused", "limited")
@@ -104,6 +104,7 @@ class Observed:
         self.files = []
         for descriptor in descriptors:
             with open(descriptor, "rb") as file:
+                file.seek(0)
                 data, offset = file.read(), 0
             while offset < len(data):
                 size, encrypted, length = struct.unpack_from("<QBB", data, offset)
@@ -119,6 +120,7 @@ class Keeper:
     def __init__(self, directory, socket_path):
         self.directory, self.socket_path = directory, str(socket_path)
         self.segments, self.states, self.progress, self.attaches = [], [], [], []
+        self.damaged = []  # (segment's id, file, position, length, CRC), as told
         self.refusal = None  # (code, sentence): the answer to OPEN_SEGMENT
         self.forgets = False  # held segments are not known
         self.connections, self.caught_up = [], 0  # as STATE said
@@ -217,6 +219,9 @@ class Keeper:
             self.progress.append((time.monotonic(), *struct.unpack("<16s6QI16s", body)))
         elif kind == CLOSED:
             self._find(body[:16]).closed = True
+        elif kind == DAMAGED:
+            segment_id, file, *rest = struct.unpack("<16s129sQII", body)
+            self.damaged.append((segment_id, file.rstrip(b"\0").decode(), *rest))
         elif kind == STATE:
             state, retry, _, sentence, connection, caught_up = struct.unpack(
                 "<BQ128s512s37sQ", body)

@@ -12,8 +12,9 @@ import time
 import unittest
 
 from tests.integration.lab import processes, program
-from tests.integration.lab.hostile import (ANNOTATE, GTID_LIST, IN_USE, HostileServer,
-                                           History, event, fake_rotate, heartbeat, sign)
+from tests.integration.lab.hostile import (ANNOTATE, FIRST_POSITION, GTID_LIST, HEADER_SIZE, IN_USE,
+                                           HostileServer, History, event, fake_rotate, heartbeat,
+                                           sign)
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
 from tests.integration.lab.scratch import Scratch
@@ -128,6 +129,16 @@ def instead(make):
     return lie
 
 
+def unless_whole(lie):
+    """A server whose history turns out to be another is asked for the file from its beginning: of
+    that it says nothing, so that the test's honest server can go on with the archived one."""
+    def wrapped(scene, wire, file, position):
+        if position > FIRST_POSITION:
+            lie(scene, wire, file, position)
+        time.sleep(FOREVER)
+    return wrapped
+
+
 def packet(make):
     """All that is archived, and then one packet that is no event."""
     def lie(scene, wire, file, position):
@@ -157,6 +168,11 @@ def with_end(raw, end):
 
 def flipped(raw):
     return raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:]
+
+
+def randomly_flipped(raw):
+    at = random.randrange(HEADER_SIZE, len(raw))
+    return raw[:at] + bytes([raw[at] ^ random.randrange(1, 256)]) + raw[at + 1:]
 
 
 def other_history(scene, file, position):
@@ -234,7 +250,9 @@ BEHIND_AN_ARCHIVED_EVENT = {
     "a packet that is no event": (
         packet(lambda s: b"\x42" * 100), "refused", TWICE + "begins with 0x42"),
     "a packet out of sequence": (wrong_sequence, "refused", TWICE + "sent packet"),
-    "a wrong CRC": (after(lambda s: [flipped(new_event(s))]), "refused", TWICE + "event says CRC"),
+    "a wrong CRC, each time another": (
+        after(lambda s: [randomly_flipped(new_event(s))]), "refused",
+        TWICE + "other bytes than on the connection before: event says CRC"),
     "a wrong log_pos": (
         after(lambda s: [with_end(new_event(s), 77777)]), "refused", TWICE + "bytes are missing"),
     "a FORMAT_DESCRIPTION within the file": (
@@ -259,7 +277,7 @@ BEHIND_AN_ARCHIVED_EVENT = {
     "garbage beneath TLS": (garbage_beneath_tls, "waiting", "TLS"),
     "a cut within an event": (cut_within_event, "waiting", "unexpected eof"),
     "another history with the same name": (
-        instead(other_history), "refused", "its binlog is not the one archived"),
+        unless_whole(instead(other_history)), "waiting", "its binlog is not the one archived"),
     "another file than was asked for": (
         instead(lambda s, f, p: [fake_rotate(NEXT, p)]), "refused", TWICE + "was asked for"),
     "an event before ROTATE": (
@@ -271,9 +289,11 @@ BEHIND_AN_ARCHIVED_EVENT = {
         instead(lambda s, f, p: [fake_rotate(f, p), flipped(s.history.events[0])]), "refused",
         TWICE + "the beginning of"),
     "another file before the last event came": (
-        instead(lambda s, f, p: [fake_rotate(f, p), with_end(s.history.events[0], 0),
-                                 fake_rotate(NEXT)]), "refused", "where an archived event stands"),
-    "nothing but heartbeats": (only_heartbeats, "refused", "where an archived event stands"),
+        unless_whole(instead(lambda s, f, p: [fake_rotate(f, p), with_end(s.history.events[0], 0),
+                                              fake_rotate(NEXT)])),
+        "waiting", "where an archived event stands"),
+    "nothing but heartbeats": (
+        unless_whole(only_heartbeats), "waiting", "where an archived event stands"),
     "nothing but heartbeats before the format": (
         only_heartbeats_before_the_format, "refused", TWICE + "no FORMAT_DESCRIPTION"),
 }
@@ -425,8 +445,9 @@ class HostileTest(unittest.TestCase):
         cls.authority = Authority(cls.scratch.directory("pki"))
         cls.count = itertools.count()
 
-    def scene(self, **source):
-        scene = Scene(self.scratch, self.authority, f"scene{next(self.count)}", **source)
+    def scene(self, authority=None, **source):
+        scene = Scene(self.scratch, authority or self.authority, f"scene{next(self.count)}",
+                      **source)
         self.addCleanup(lambda: scene.puller and scene.puller.kill9())
         return scene
 
@@ -505,8 +526,8 @@ class HostileTest(unittest.TestCase):
         scene.wait_archived()
         scene.server.answers["SELECT @@global.server_id"] = "12"
         scene.server.cut()
-        scene.wait_told("refused", "is MariaDB server id 12, but what is archived came from "
-                                   "MariaDB server id 11")
+        scene.wait_told("waiting", "is MariaDB server id 12, and what is archived came from "
+                                   "MariaDB server id 11, which is waited for")
         scene.be_honest()
         scene.restart()
         scene.finish()
@@ -547,23 +568,82 @@ class HostileTest(unittest.TestCase):
         scene.finish()
 
     def test_a_damaged_large_event_is_written_once_however_often_it_is_tried(self):
+        """As long as it comes with other bytes each time, nobody knows which are right."""
         scene = self.scene()
         scene.history.grow(6 * MEBIBYTE)
         whole = scene.history.events.pop()
 
         def damaged(wire, file, position):
             scene.server.through(wire, file, position)
-            wire.event(flipped(whole))
+            wire.event(randomly_flipped(whole))
             time.sleep(FOREVER)
 
         scene.server.lie = damaged
         scene.start()
-        scene.wait_told("refused", TWICE + "event says CRC")
+        scene.wait_told("refused", TWICE + "other bytes than on the connection before")
         ends = [segment.read()["end"] for segment in scene.keeper.segments]
         self.assertEqual([end["ended"] for end in ends if end], ["broken"])
         scene.history.events.append(whole)
         scene.be_honest()
+        scene.restart()
         scene.finish()
+
+    def damaged_on_the_server(self, size):
+        """An event that the server itself has with a wrong CRC is archived as it is."""
+        scene = self.scene()
+        scene.history.grow(size)
+        scene.history.events[-1] = flipped(scene.history.events[-1])
+        position = scene.history.size - len(scene.history.events[-1])
+        scene.history.grow()
+        scene.start()
+        scene.wait_archived(40)
+        self.assertTrue(scene.told("waiting", f"hostile-bin.000001:{position}: event says CRC"))
+        self.assertFalse(scene.keeper.told("refused"), scene.keeper.states)
+        scene.wait(lambda: scene.keeper.damaged, "the keeper is told")
+        self.assertEqual({(file, at, length) for _, file, at, length, _ in scene.keeper.damaged},
+                         {(NAME, position, len(scene.history.events[-2]))})
+        scene.restart()  # the event behind it is the last one now
+        scene.history.grow()
+        scene.wait_archived()
+        scene.finish()
+        flags = [segment.strict()[1]["summary"]["flags"] for segment in scene.keeper.segments]
+        self.assertEqual(sum(flags), 1)
+
+    def test_an_event_that_is_damaged_on_the_server_is_archived_as_it_is(self):
+        self.damaged_on_the_server(300)
+
+    def test_a_large_event_that_is_damaged_on_the_server_is_archived_as_it_is(self):
+        self.damaged_on_the_server(6 * MEBIBYTE)
+
+    def test_a_restart_behind_an_event_that_is_damaged_on_the_server(self):
+        """It is asked for again, has a wrong CRC again, and is the archived one all the same."""
+        scene = self.scene()
+        scene.history.grow()
+        scene.history.events[-1] = flipped(scene.history.events[-1])
+        scene.start()
+        scene.wait_archived(40)
+        scene.restart()
+        scene.history.grow()
+        scene.wait_archived(40)
+        self.assertFalse(scene.keeper.told("refused"), scene.keeper.states)
+        scene.finish()
+
+    def test_a_damaged_beginning_and_end_of_a_file(self):
+        """GTID_LIST, which says what precedes the file, and ROTATE, which names the next one."""
+        scene = self.scene()
+        first, second = scene.history, History(NEXT, b"n")
+        first.end(NEXT, "rotate")
+        first.events[-1] = flipped(first.events[-1])
+        second.events[1] = sign(second.events[1])[:-1] + b"\xa5"
+        scene.server.earlier, scene.server.history = [first], second
+        scene.server.answers = scene.server.honest_answers()
+        scene.start()
+        scene.wait(lambda: scene.keeper.file_bytes(NEXT) == second.bytes, "both are archived", 60)
+        self.assertEqual(scene.puller.stop(), 0)
+        self.assertEqual(scene.archived(), first.bytes)
+        self.assertEqual(len({segment.generation for segment in scene.keeper.segments}), 1)
+        ends = [segment.strict()[1] for segment in scene.keeper.segments if segment.file == NAME]
+        self.assertEqual((ends[-1]["ended"], ends[-1]["next_file"]), ("rotate", NEXT))
 
     def test_nothing_is_lost_or_archived_twice_wherever_it_is_cut(self):
         cutters = [Cutter(self.scene(), seed) for seed in range(4)]
@@ -598,9 +678,10 @@ class HostileTest(unittest.TestCase):
         self.assertEqual(scene.puller.stop(15), 0)
 
     def test_an_archive_that_was_lied_to_verifies(self):
-        scene = self.scene()
+        authority = Authority(self.scratch.directory("pki2"))  # the vault's key is its user's
+        scene = self.scene(authority)
         server, history = scene.server, scene.history
-        vault = Vault(self.scratch, Token(self.scratch.directory("token")), self.authority,
+        vault = Vault(self.scratch, Token(self.scratch.directory("token")), authority,
                       self.scratch.directory("volume"), {"orders": server})
         vault.init()
         vault.start()
@@ -610,7 +691,7 @@ class HostileTest(unittest.TestCase):
             return int(vault.source_status("orders").get("covered", {}).get("position", 0))
 
         wait_until(lambda: covered() == history.size, 30, vault.tail)
-        for name in ("a wrong CRC", "another history with the same name", "an endless event"):
+        for name in ("a wrong log_pos", "another history with the same name", "an endless event"):
             server.lie = functools.partial(BEHIND_AN_ARCHIVED_EVENT[name][0], scene)
             server.cut()
             vault.kill("binvault-pull")  # the next one does not wait for a next try

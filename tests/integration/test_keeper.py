@@ -80,6 +80,7 @@ class KeeperTest(unittest.TestCase):
             stage.vault.start()
             stage.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT)")
             stage.vault.wait_covered(SOURCE, stage.server)
+            wait_until(lambda: stage.vault.status()["keys"]["hsm"] == "ok", 30, stage.vault.tail)
             self.assertEqual(stage.vault.stop(), 0)
             status = stage.vault.run_verb("status")
             self.assertEqual(status.returncode, 5)

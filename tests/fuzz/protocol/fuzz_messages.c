@@ -1,5 +1,6 @@
 /* The first byte chooses the message; the rest is its body. Whatever decodes must be well formed.
  */
+#include "protocol/damaged_message.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
@@ -41,9 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DECODE(MESSAGE_PROGRESS, progress, progress, 0)
 		DECODE(MESSAGE_SEGMENT_CLOSED, segment_closed, segment_closed, 0)
 		DECODE(MESSAGE_STATE, pull_status, pull_status, 0)
-		DECODE(MESSAGE_SEMI_SYNC, pull_semi_sync, pull_semi_sync, 0)
 		DECODE(MESSAGE_CONTROL, control, control, 0)
 		DECODE(MESSAGE_OBSERVED, observed, observed, data[1] & 1)
+		DECODE(MESSAGE_DAMAGED, damaged, damaged, 0)
+		DECODE(MESSAGE_SEMI_SYNC, pull_semi_sync, pull_semi_sync, 0)
 		DECODE(MESSAGE_HSM_PROVISION, hsm_provision, hsm_provision, 0)
 		DECODE(MESSAGE_HSM_KEYS, hsm_keys, hsm_keys, 0)
 		DECODE(MESSAGE_HSM_UNWRAP, hsm_unwrap, hsm_unwrap, 0)

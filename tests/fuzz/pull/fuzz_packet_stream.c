@@ -1,8 +1,8 @@
 /*
  * Any bytes as what a server sends after the dump command: packets, then events. The first byte
- * says how many bytes a read gives, whether the stream begins within a file, whether semi-sync was
- * asked for, and whether the events are given the right CRCs first: else hardly any would get past
- * it.
+ * says how many bytes a read gives, whether the stream begins within a file or before what is
+ * archived of it, whether semi-sync was asked for, and whether the events are given the right CRCs
+ * first: else hardly any would get past it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		place = (struct place){0};
 	packet_reader_start(reader, &stream, data[0] & 0x80);
 	receiver_start(receiver, &place, "golden-bin.000001", false);
+	if ((data[0] & 0x81) == 0x81)
+		receiver_set_reread(receiver);
 	while (r >= 0) {
 		r = packet_reader_next(reader, &item, &number, &err);
 		if (r >= 0)

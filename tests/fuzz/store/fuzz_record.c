@@ -56,6 +56,8 @@ PLAIN(request)
 PLAIN(approved)
 PLAIN(exported)
 PLAIN(export_failed)
+PLAIN(paused)
+PLAIN(resumed)
 
 static void decode_all(const json_t *object)
 {
@@ -74,6 +76,8 @@ static void decode_all(const json_t *object)
 	round_trip_approved(object);
 	round_trip_exported(object);
 	round_trip_export_failed(object);
+	round_trip_paused(object);
+	round_trip_resumed(object);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

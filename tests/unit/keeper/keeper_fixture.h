@@ -26,7 +26,8 @@ struct fixture {
 	struct config *config;
 	struct signer signer;
 	struct keeper *keeper;
-	int puller; /* -1: not connected */
+	int puller;		/* -1: not connected */
+	struct control control; /* as the puller was told last */
 	struct message message;
 };
 
@@ -251,8 +252,8 @@ static inline const struct keeper_alarm *fixture_alarm(const struct fixture *fix
 
 /* --- the puller ------------------------------------------------------------------------------ */
 
-/* The next message of the keeper, in fixture->message. */
-static inline void fixture_receive(struct fixture *fixture, unsigned seconds)
+/* The next message of the keeper, in fixture->message; CONTROL as well as any. */
+static inline void fixture_receive_any(struct fixture *fixture, unsigned seconds)
 {
 	struct error err = {0};
 
@@ -260,6 +261,23 @@ static inline void fixture_receive(struct fixture *fixture, unsigned seconds)
 		fail_msg("the keeper has not answered%s%s", fixture->keeper->failed ? ": " : "",
 			 fixture->keeper->failure.message);
 	assert_int_equal(message_receive(fixture->puller, &fixture->message, &err), 1);
+}
+
+static inline void fixture_take_control(struct fixture *fixture)
+{
+	struct error err = {0};
+
+	assert_ok(control_decode(&fixture->message, &fixture->control, &err), &err);
+}
+
+/* The next answer, with what CONTROL says on the way in fixture->control. */
+static inline void fixture_receive(struct fixture *fixture, unsigned seconds)
+{
+	fixture_receive_any(fixture, seconds);
+	while (fixture->message.type == MESSAGE_CONTROL) {
+		fixture_take_control(fixture);
+		fixture_receive_any(fixture, seconds);
+	}
 }
 
 static inline void fixture_puller_connect(struct fixture *fixture)

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "protocol/damaged_message.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
@@ -37,9 +38,10 @@ union native {
 	struct progress progress;
 	struct segment_closed segment_closed;
 	struct pull_status pull_status;
-	struct pull_semi_sync pull_semi_sync;
 	struct control control;
 	struct observed observed;
+	struct damaged damaged;
+	struct pull_semi_sync pull_semi_sync;
 	struct hsm_provision provision;
 	struct hsm_keys keys;
 	struct hsm_unwrap unwrap;
@@ -108,9 +110,10 @@ WITH_FD(segment_opened, segment_opened_send(fd, m, &carried, 1, err))
 PLAIN(progress, progress)
 PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
-PLAIN(pull_semi_sync, pull_semi_sync)
 PLAIN(control, control)
 WITH_FD(observed, observed_send(fd, m, carried, err))
+PLAIN(damaged, damaged)
+PLAIN(pull_semi_sync, pull_semi_sync)
 PLAIN(hsm_provision, hsm_provision)
 PLAIN(hsm_keys, hsm_keys)
 PLAIN(hsm_unwrap, hsm_unwrap)
@@ -174,6 +177,11 @@ COUNT_UP(m->frame_sequence, 8);
 COUNT_UP(m->frame_tag, 9);
 END FILL(segment_closed, segment_closed) COUNT_UP(m->segment_id, 1);
 COUNT_UP(m->good_end, 2);
+END FILL(damaged, damaged) COUNT_UP(m->segment_id, 1);
+TEXT(m->binlog_file, "mariadb-bin.000412");
+COUNT_UP(m->position, 2);
+COUNT_UP(m->length, 3);
+COUNT_UP(m->crc, 4);
 END FILL(pull_semi_sync, pull_semi_sync) COUNT_UP(m->since_usec, 1);
 TEXT(m->sentence, "no puller is connected");
 TEXT(m->file, "mariadb-bin.000412");
@@ -311,6 +319,9 @@ static const struct conversation conversations[] = {
 	  F(progress, byte_count), F(progress, frame_sequence), F(progress, frame_tag)}},
 	{ROW(segment_closed, segment_closed, MESSAGE_SEGMENT_CLOSED, 0),
 	 {F(segment_closed, segment_id), F(segment_closed, good_end)}},
+	{ROW(damaged, damaged, MESSAGE_DAMAGED, 0),
+	 {F(damaged, segment_id), F(damaged, binlog_file), F(damaged, position),
+	  F(damaged, length), F(damaged, crc)}},
 	{ROW(pull_semi_sync, pull_semi_sync, MESSAGE_SEMI_SYNC, 0),
 	 {F(pull_semi_sync, on), F(pull_semi_sync, since_usec), F(pull_semi_sync, sentence),
 	  F(pull_semi_sync, file), F(pull_semi_sync, position),

@@ -80,6 +80,54 @@ static void a_wrong_crc_that_came_twice_is_kept(void **state)
 	chain_begin(&chain, &no_limit);
 	chain.crc_may_be_wrong = true;
 	assert_ok(feed_all(&chain, &binlog, 100, &err), &err);
+	assert_int_equal(chain.crc_wrong_count, 1);
+	assert_int_equal(chain.crc_wrong_position, binlog.starts[10]);
+}
+
+static void the_format_of_a_file_never_has_a_wrong_crc(void **state)
+{
+	struct binlog binlog;
+	struct chain chain;
+	struct error err = {0};
+
+	(void)state;
+	binlog_load(&binlog, GOLDEN);
+	binlog.file.bytes[30] ^= 1;
+	chain_begin(&chain, &no_limit);
+	chain.crc_may_be_wrong = true;
+	assert_fails(feed_all(&chain, &binlog, 100, &err), &err, ERROR_DEFECT, "CRC");
+}
+
+/* Every event in turn: no end of a transaction is found that is none, and no limit by its time. */
+static void nothing_that_a_damaged_event_says_is_relied_on(void **state)
+{
+	struct binlog binlog;
+	struct error err = {0};
+
+	(void)state;
+	binlog_load(&binlog, GOLDEN);
+	binlog_set_times(&binlog, 1700000000);
+	for (size_t i = 1; i < binlog.count; i++) {
+		const struct chain_limit limit = {UINT64_C(1800000000) * 1000000, CHAIN_NO_LIMIT};
+		uint8_t *event = binlog.file.bytes + binlog.starts[i];
+		struct chain chain;
+
+		event[3] ^= 0x40; /* far in the future */
+		chain_begin(&chain, &limit);
+		chain.crc_may_be_wrong = true;
+		for (size_t at = 0; at < binlog.count; at++) {
+			assert_ok(chain_feed(&chain, binlog.file.bytes + binlog.starts[at],
+					     binlog.starts[at + 1] - binlog.starts[at], &err),
+				  &err);
+			assert_false(chain.reached);
+			if (chain.boundary == binlog.starts[at + 1])
+				assert_true(is_boundary(&binlog, at + 1));
+			if (at == i)
+				assert_true(chain.boundary < binlog.starts[at + 1]);
+		}
+		assert_int_equal(chain.crc_wrong_count, 1);
+		event[3] ^= 0x40;
+	}
 }
 
 static void a_file_that_does_not_begin_with_its_format_is_refused(void **state)
@@ -181,6 +229,8 @@ int main(void)
 		cmocka_unit_test(every_boundary_of_the_file_is_found_and_no_other),
 		cmocka_unit_test(a_flipped_bit_of_an_event_is_named_with_its_position),
 		cmocka_unit_test(a_wrong_crc_that_came_twice_is_kept),
+		cmocka_unit_test(the_format_of_a_file_never_has_a_wrong_crc),
+		cmocka_unit_test(nothing_that_a_damaged_event_says_is_relied_on),
 		cmocka_unit_test(a_file_that_does_not_begin_with_its_format_is_refused),
 		cmocka_unit_test(events_that_end_inside_one_are_not_whole),
 		cmocka_unit_test(an_impossible_length_ends_the_chain),

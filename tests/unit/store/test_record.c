@@ -22,6 +22,11 @@ static json_t *sample(const char *type)
 	};
 	struct covered_record covered = {
 		.source = "orders", .position = UINT64_MAX, .frame_sequence = UINT32_MAX};
+	struct damaged_record damaged = {.source = "orders",
+					 .binlog_file = "binlog.000002",
+					 .position = UINT64_C(5000000000),
+					 .length = 312,
+					 .crc = UINT32_MAX};
 	struct orphan_record orphan = {
 		.path = "segments/orders/x.seg", .size = 1, .reason = "torn \xe2\x80\xa6"};
 	struct request_record request = {.id = "R-7F3A",
@@ -47,6 +52,13 @@ static json_t *sample(const char *type)
 					   .signature = {1, 2, 3},
 					   .until_file = "binlog.000002"};
 	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
+	struct paused_record paused = {.source = "orders", .uid = 7, .reason = "moves"};
+	struct resumed_record resumed = {.source = "orders",
+					 .gid = 8,
+					 .paused_index = UINT64_MAX,
+					 .from_file = "binlog.000002",
+					 .from_position = 4711,
+					 .from_usec = 1};
 	struct config_record config = {
 		.version = "0.1.0", .isolation = "users", .worm = WORM_ADVISORY};
 	struct store_beginning *beginning = malloc(sizeof(*beginning));
@@ -57,8 +69,14 @@ static json_t *sample(const char *type)
 		object = segment_sealed_record_encode(&sealed);
 	if (strcmp(type, "covered") == 0)
 		object = covered_record_encode(&covered);
+	if (strcmp(type, "damaged") == 0)
+		object = damaged_record_encode(&damaged);
 	if (strcmp(type, "orphan") == 0)
 		object = orphan_record_encode(&orphan);
+	if (strcmp(type, "paused") == 0)
+		object = paused_record_encode(&paused);
+	if (strcmp(type, "resumed") == 0)
+		object = resumed_record_encode(&resumed);
 	if (strcmp(type, "semi-sync") == 0)
 		object = semi_sync_record_encode(&semi_sync);
 	if (strcmp(type, "request") == 0)
@@ -91,6 +109,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 		struct config_record config;
 		struct segment_sealed_record sealed;
 		struct covered_record covered;
+		struct damaged_record damaged;
 		struct orphan_record orphan;
 		struct semi_sync_record semi_sync;
 		struct request_record request;
@@ -114,6 +133,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	AGAIN(RECORD_CONFIG, config, config)
 	AGAIN(RECORD_SEGMENT_SEALED, segment_sealed, sealed)
 	AGAIN(RECORD_COVERED, covered, covered)
+	AGAIN(RECORD_DAMAGED, damaged, damaged)
 	AGAIN(RECORD_ORPHAN, orphan, orphan)
 	AGAIN(RECORD_SEMI_SYNC, semi_sync, semi_sync)
 	AGAIN(RECORD_REQUEST, request, request)
@@ -130,7 +150,8 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 
 static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
 				    "approved",	      "exported",      "config", "master",
-				    "signing-key",    "export-failed", "policy", "semi-sync"};
+				    "signing-key",    "export-failed", "policy",  "damaged",
+				    "semi-sync"};
 
 static void every_record_comes_back_as_it_was(void **state)
 {
@@ -188,6 +209,8 @@ static void a_wrong_value_is_refused_with_a_sentence(void **state)
 		{"covered", "frame", "4294967296", "does not fit in 32 bits"},
 		{"covered", "position", "18446744073709551616", "64-bit"},
 		{"orphan", "path", "segments/../ledger/checkpoints", "not the path of a segment"},
+		{"damaged", "binlog_file", "../x", "not the name of a binlog file"},
+		{"damaged", "length", "4294967296", "does not fit in 32 bits"},
 		{"orphan", "path", "/etc/passwd", "not the path of a segment"},
 		{"segment-sealed", "binlog_file", "a/b", "not the name of a binlog file"},
 		{"segment-sealed", "good_end", "3", "before the start"},

@@ -168,6 +168,40 @@ static void a_request_waits_until_it_has_a_result(void **state)
 	fixture_release(&f);
 }
 
+static void a_pause_is_remembered_until_it_is_ended(void **state)
+{
+	struct fixture f;
+	struct paused_record paused = {.source = "orders", .uid = 7, .reason = "it moves"};
+	struct resumed_record resumed = {.source = "orders"};
+	uint64_t index = 0, usec = 0;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	assert_fails(store_append(f.store, resumed_record_encode(&resumed), NULL, &err), &err,
+		     ERROR_DEFECT, "source 'orders' is not paused");
+	append(&f, paused_record_encode(&paused));
+	assert_fails(store_append(f.store, paused_record_encode(&paused), NULL, &err), &err,
+		     ERROR_DEFECT, "source 'orders' is paused already");
+	memcpy(paused.source, "crm", 4);
+	append(&f, paused_record_encode(&paused));
+	fill(&f);
+	assert_same_after_reopening(&f);
+	assert_string_equal(state_paused(current(&f), "orders", &index, &usec)->reason, "it moves");
+	assert_true(usec > 0);
+	resumed.paused_index = index + 1;
+	assert_fails(store_append(f.store, resumed_record_encode(&resumed), NULL, &err), &err,
+		     ERROR_DEFECT, "was paused by leaf");
+	resumed.paused_index = index;
+	append(&f, resumed_record_encode(&resumed));
+	assert_null(state_paused(current(&f), "orders", NULL, NULL));
+	assert_non_null(state_paused(current(&f), "crm", NULL, NULL));
+	fill(&f);
+	assert_same_after_reopening(&f);
+	fixture_release(&f);
+}
+
 static void a_policy_only_gets_stricter(void **state)
 {
 	struct fixture f;
@@ -317,6 +351,7 @@ int main(void)
 		cmocka_unit_test(an_empty_segment_moves_on_only_if_its_file_ended),
 		cmocka_unit_test(a_period_lives_while_an_open_segment_names_it),
 		cmocka_unit_test(a_request_waits_until_it_has_a_result),
+		cmocka_unit_test(a_pause_is_remembered_until_it_is_ended),
 		cmocka_unit_test(a_policy_only_gets_stricter),
 		cmocka_unit_test(relations_between_leaves_are_checked),
 		cmocka_unit_test(a_state_leaf_that_carries_something_else_is_told),
