@@ -448,7 +448,8 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 			return r;
 	}
 	describe_event(receiver, crc_wrong, &received->event);
-	received->acknowledge = item->acknowledge;
+	received->verified = repeated && !crc_wrong;
+	received->acknowledge = item->acknowledge && !crc_wrong && receiver->await != AWAIT_PLACE;
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -533,7 +534,6 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	if (r < 0)
 		return r;
 	receiver->at_end = false;
-	ret_received->type = receiver->header.type;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
 	/* Of a dump by COM_BINLOG_DUMP_GTID it has the log_pos of the file's own. */

@@ -30,7 +30,7 @@ enum received_kind {
 
 struct received {
 	enum received_kind kind;
-	uint8_t type; /* enum event_type; of NOTHING too, with its first piece */
+	uint8_t type; /* enum event_type */
 	const uint8_t *bytes;
 	size_t size;
 	bool first, last;	    /* of the event; a whole one is both */
@@ -39,9 +39,10 @@ struct received {
 	uint64_t length;	    /* of the event */
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
-	/* With @last: the server asks for an acknowledgement of it. Of NOTHING: the last archived
-	 * event has come again, and the one that acknowledged it may have died before. */
+	/* With @last: the server asks for an acknowledgement of it, and it is right. */
 	bool acknowledge;
+	/* Of NOTHING: the last archived event has come again and is the same. */
+	bool verified;
 };
 
 struct receiver;
