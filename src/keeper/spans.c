@@ -126,26 +126,51 @@ void spans_told(struct source *source, const struct pull_semi_sync *told)
 		enter_told(source);
 }
 
+static void deny(struct source *source, uint64_t since_usec)
+{
+	const struct span next = {
+		.since_usec = since_usec,
+		.sentence = "the server says that its commits do not wait, or did not "
+			    "(Rpl_semi_sync_*_status, _no_tx). Do on the server: SHOW GLOBAL "
+			    "STATUS LIKE 'rpl_semi_sync%'",
+	};
+
+	source->spans.denied = true;
+	enter(source, &next);
+}
+
+/* Did commits not wait, in a time of which the puller knows nothing? Since when, or 0. */
+static uint64_t counted_since(struct spans *spans, const struct observed *report)
+{
+	uint64_t counted = spans->counted, counted_usec = spans->counted_usec;
+
+	spans->counted = report->semi_sync_no_count;
+	spans->counted_usec = report->observed_usec;
+	if (counted_usec < MAX(spans->told.since_usec, spans->confirmed_usec))
+		return 0;
+	return report->semi_sync_no_count > counted ? counted_usec : 0;
+}
+
 /* What the server says counts, unless it said so before what the puller saw. */
 void spans_observed(struct source *source)
 {
 	const struct observed *report = source->coverage.report;
 	struct spans *spans = &source->spans;
-	struct span next = {
-		.sentence = "the server says that its commits do not wait "
-			    "(Rpl_semi_sync_*_status is OFF). Do on the server: SHOW GLOBAL "
-			    "STATUS LIKE 'rpl_semi_sync%'",
-	};
+	uint64_t since;
 
-	if (!report || !spans->told.on || source->stage != SOURCE_ATTACHED ||
+	if (!report || report->semi_sync == OBSERVED_SEMI_SYNC_UNKNOWN ||
+	    report->observed_usec <= spans->counted_usec)
+		return;
+	since = counted_since(spans, report);
+	if (!spans->told.on || source->stage != SOURCE_ATTACHED ||
 	    report->observed_usec < spans->told.since_usec + SPANS_DENIED_AFTER_USEC)
 		return;
-	if (report->semi_sync == OBSERVED_SEMI_SYNC_OFF) {
-		next.since_usec = report->observed_usec;
-		spans->denied = true;
-		enter(source, &next);
-	} else if (report->semi_sync == OBSERVED_SEMI_SYNC_ON && spans->denied) {
-		/* On again since some time between the two; the later one is sure. */
+	if (report->semi_sync == OBSERVED_SEMI_SYNC_OFF)
+		deny(source, since ? since : report->observed_usec);
+	else if (since && !spans->denied)
+		deny(source, since);
+	/* On again since some time between the two; the later one is sure. */
+	if (report->semi_sync == OBSERVED_SEMI_SYNC_ON && spans->denied) {
 		spans->denied = false;
 		spans->confirmed_usec = report->observed_usec;
 		enter_told(source);

@@ -1,8 +1,9 @@
 /*
  * The spans in which a source's server waited for our acknowledgements, and those in which it did
  * not: what its puller tells (SEMI_SYNC), what the server itself said when it was looked at
- * (OBSERVED), and that there is no puller, made into `semi-sync` leaves and what `status` shows.
- * Only of a source with semi-sync = yes.
+ * (OBSERVED: a short fall-back while the puller or its disk stood still is seen by nobody else),
+ * and that there is no puller, made into `semi-sync` leaves and what `status` shows. Only of a
+ * source with semi-sync = yes.
  *
  * Leaves: the first state after the keeper's start and each change of `on`; of those
  * SPANS_LEAVES_AT_ONCE come at once, then one in SPANS_LEAF_USEC, which counts what was left out.
@@ -40,6 +41,9 @@ struct spans {
 	struct pull_semi_sync told; /* the puller's last */
 	bool denied;		    /* the puller says on, and the server that it does not wait */
 	uint64_t confirmed_usec;    /* when the server said that it waits again; 0: it always did */
+
+	/* The server's own count of commits that did not wait, and when it said so. */
+	uint64_t counted, counted_usec;
 
 	/* Those that have ended since the first time that it was on. */
 	bool has_been_on;

@@ -38,13 +38,20 @@ static void told(bool on, uint64_t since_sec, const char *sentence)
 	spans_told(source, &state);
 }
 
-static void observed(enum observed_semi_sync semi_sync, uint64_t sec)
+static void observed_count(enum observed_semi_sync semi_sync, uint64_t sec, uint64_t no_count)
 {
 	free(source->coverage.report);
 	source->coverage.report = calloc(1, sizeof(*source->coverage.report));
 	source->coverage.report->semi_sync = semi_sync;
+	source->coverage.report->semi_sync_no_count = no_count;
 	source->coverage.report->observed_usec = BEGIN + sec * USEC_PER_SEC;
 	spans_observed(source);
+	spans_observed(source); /* of a report that is known nothing is concluded */
+}
+
+static void observed(enum observed_semi_sync semi_sync, uint64_t sec)
+{
+	observed_count(semi_sync, sec, 0);
 }
 
 /* The ledger's leaves about it. */
@@ -193,6 +200,29 @@ static void the_servers_own_word_counts(void **state)
 	assert_int_equal(source->spans.now.since_usec, BEGIN + 302 * USEC_PER_SEC);
 }
 
+/* The puller stood still, or its disk: it saw neither the fall-back nor the return. */
+static void commits_that_did_not_wait_are_found_out_by_the_servers_count(void **state)
+{
+	(void)state;
+	observed_count(OBSERVED_SEMI_SYNC_OFF, 5, 1000); /* before we were there */
+	told(true, 10, "");
+	observed_count(OBSERVED_SEMI_SYNC_ON, 60, 1500); /* some of them before 10 s */
+	observed_count(OBSERVED_SEMI_SYNC_ON, 120, 1500);
+	assert_int_equal(number("off_spans"), 0);
+	observed_count(OBSERVED_SEMI_SYNC_ON, 180, 1501);
+	assert_true(source->spans.now.on);
+	assert_int_equal(source->spans.now.since_usec, BEGIN + 180 * USEC_PER_SEC);
+	assert_int_equal(number("off_spans"), 1);
+	assert_int_equal(number("off_usec"), 60 * USEC_PER_SEC);
+	told(true, 10, "");
+	observed_count(OBSERVED_SEMI_SYNC_ON, 240, 1501);
+	observed_count(OBSERVED_SEMI_SYNC_ON, 300, 3); /* started again */
+	assert_int_equal(number("off_spans"), 1);
+	read_leaves();
+	assert_int_equal(leaf_count, 3);
+	assert_int_equal(leaves[1].since_usec, BEGIN + 120 * USEC_PER_SEC);
+}
+
 static void off_for_some_seconds_needs_attention(void **state)
 {
 	uint64_t started = source->keeper->started_usec;
@@ -230,6 +260,7 @@ int main(void)
 		TEST(without_a_puller_nobody_acknowledges),
 		TEST(a_span_that_was_not_told_is_counted),
 		TEST(the_servers_own_word_counts),
+		TEST(commits_that_did_not_wait_are_found_out_by_the_servers_count),
 		TEST(off_for_some_seconds_needs_attention),
 		TEST(where_it_is_not_asked_for_nothing_is_said),
 	};
