@@ -8,11 +8,10 @@
 #include "base/units.h"
 #include "binlog/event.h"
 #include "binlog/format.h"
+#include "binlog/heartbeat.h"
 #include "binlog/rotate.h"
 #include "binlog/transaction.h"
 #include "pull/suspect.h"
-
-#define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
 
 /*
  * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), with a
@@ -220,12 +219,13 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 /*
  * A server sends one when it has come to the end of its binlog; so nothing stands at the position
  * that was asked for. The position in it is only a hint: it counts if it is about the file at hand
- * and within 4 GiB.
+ * and known whole, or the file has not passed 4 GiB.
  */
 static int take_heartbeat(struct receiver *receiver, const struct packet_item *item,
 			  struct error *err)
 {
-	size_t length = strlen(receiver->file);
+	struct heartbeat heartbeat;
+	struct error ignored;
 
 	if (receiver->await == AWAIT_REPEATED || receiver->await == AWAIT_PLACE)
 		return ends_before_place(receiver, err);
@@ -233,11 +233,12 @@ static int take_heartbeat(struct receiver *receiver, const struct packet_item *i
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
 				 receiver->file);
 	receiver->at_end = true;
-	if (item->size < EVENT_HEADER_SIZE + length ||
-	    item->size > EVENT_HEADER_SIZE + HEARTBEAT_BODY_MAX ||
-	    memcmp(item->bytes + EVENT_HEADER_SIZE, receiver->file, length) != 0)
+	if (heartbeat_decode(item->bytes, item->size, EVENT_CRC_SIZE, receiver->format.flavour,
+			     &heartbeat, &ignored) < 0 ||
+	    strcmp(heartbeat.file, receiver->file) != 0 ||
+	    (heartbeat.is_modulo && receiver->position > UINT32_MAX))
 		return 0;
-	receiver->source_position = receiver->header.log_pos;
+	receiver->source_position = heartbeat.position;
 	return 0;
 }
 
@@ -515,7 +516,7 @@ static int take_first(struct receiver *receiver, const struct packet_item *item,
 	}
 	if (receiver->stored)
 		return take_stored(receiver, item, received, err);
-	if (header->type == EVENT_HEARTBEAT && item->kind == PACKET_EVENT)
+	if (heartbeat_is(header->type) && item->kind == PACKET_EVENT)
 		return take_heartbeat(receiver, item, err);
 	return 0;
 }

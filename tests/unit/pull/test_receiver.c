@@ -219,6 +219,44 @@ static void a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there(vo
 		&fixture->err, ERROR_DIVERGED, "ends before 256, where an archived event");
 }
 
+/* MySQL sends the second kind, MariaDB a sub-header beyond 4 GiB. */
+static void a_heartbeat_of_each_kind_says_where_the_server_is(void **state)
+{
+	static const struct {
+		uint8_t type;
+		uint32_t log_pos;
+		const char *body;
+		size_t size;
+		uint64_t position;
+	} kinds[] = {
+		{EVENT_HEARTBEAT, 4711, GOLDEN_FILE, sizeof(GOLDEN_FILE) - 1, 4711},
+		{EVENT_HEARTBEAT, 0, "\x05\0\0\0\1\0\0\0" GOLDEN_FILE, sizeof(GOLDEN_FILE) + 7,
+		 (1ULL << 32) + 5},
+		{EVENT_HEARTBEAT_V2, 0, "\1\x11" GOLDEN_FILE "\2\x09\xfe\x06\0\0\0\1\0\0\0\0",
+		 sizeof(GOLDEN_FILE) + 13, (1ULL << 32) + 6},
+		{EVENT_HEARTBEAT, 815, "golden-bin.000002", 17, (1ULL << 32) + 6},
+	};
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	fixture->stream.size -= 48; /* the ROTATE */
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+		  &fixture->err);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct bytes beside = {0};
+
+		assert_int_equal(receiver_at_end(fixture->receiver), i > 0);
+		event_add(&beside, kinds[i].type, 0, kinds[i].log_pos, kinds[i].body,
+			  kinds[i].size);
+		assert_ok(offer_all(fixture->receiver, &beside, 0, taken, &fixture->err),
+			  &fixture->err);
+		assert_int_equal(receiver_source_position(fixture->receiver), kinds[i].position);
+		bytes_free(&beside);
+	}
+}
+
 static void a_heartbeat_is_no_beginning_of_a_file(void **state)
 {
 	struct fixture *fixture = *state;
@@ -511,6 +549,7 @@ int main(void)
 		TEST(another_last_event_is_refused),
 		TEST(a_server_whose_file_ended_before_the_last_event_is_refused),
 		TEST(a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there),
+		TEST(a_heartbeat_of_each_kind_says_where_the_server_is),
 		TEST(a_heartbeat_is_no_beginning_of_a_file),
 		TEST(what_is_beside_the_file_is_not_stored),
 		TEST(a_missing_event_is_seen_by_the_position_of_the_next),
