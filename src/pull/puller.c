@@ -185,8 +185,10 @@ static void tell(struct puller *puller, const struct pull_status *status)
 
 	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
 		return;
+	/* That of connecting is a count that goes up. */
 	if (puller->told.state != status->state ||
-	    strcmp(puller->told.sentence, status->sentence) != 0)
+	    (status->state != PULL_CONNECTING &&
+	     strcmp(puller->told.sentence, status->sentence) != 0))
 		log_info("pull.state", "state", LOG_TEXT(names[status->state]), "server",
 			 LOG_TEXT(status->server), "connection", LOG_TEXT(status->connection),
 			 "sentence", LOG_TEXT(status->sentence), LOG_END);
@@ -465,6 +467,7 @@ static int pump(struct puller *puller, struct error *err)
 			continue;
 		if (sink_step(puller->sink, err) < 0)
 			return err->code;
+		tell_state(puller);
 		/* What is behind must not keep the server from its answer. */
 		puller->more = sink_owes_acknowledgement(puller->sink);
 		if (puller->more)
