@@ -432,6 +432,24 @@ static int take_file_end(struct receiver *receiver, const struct packet_item *it
 	return 0;
 }
 
+/*
+ * Every event group of MariaDB begins with a GTID event. To a client that does not say that it
+ * knows those (@mariadb_slave_capability), the server sends BEGIN, or a comment, of the same size
+ * and with a right CRC in its place: such a copy could never be told from the file later.
+ */
+static int check_beginning(const struct receiver *receiver, struct error *err)
+{
+	if (receiver->format.flavour != FLAVOUR_MARIADB || !receiver->step.starts ||
+	    receiver->header.type == EVENT_MARIADB_GTID)
+		return 0;
+	return error_set(
+		err, ERROR_REFUSED,
+		"%s:%" PRIu64 ": a transaction begins with %s and not with a GTID: what is "
+		"sent is not what stands in the server's file. Do: connect to the server "
+		"itself, without a proxy that keeps or pools sessions",
+		receiver->file, receiver->position, event_type_name(receiver->header.type));
+}
+
 /* Nobody is told that a transaction is safe in which an event has a wrong CRC. */
 static void note_damage(struct receiver *receiver, bool crc_wrong)
 {
@@ -453,12 +471,13 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 		return r;
 	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
 		return not_the_archived(receiver, "CRC", err);
-	if (!crc_wrong &&
-	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP)) {
+	if (!crc_wrong && !repeated)
+		r = check_beginning(receiver, err);
+	if (r == 0 && !crc_wrong &&
+	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP))
 		r = take_file_end(receiver, item, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	describe_event(receiver, crc_wrong, &received->event);
 	note_damage(receiver, crc_wrong);
 	received->acknowledge = item->acknowledge && !receiver->transaction_damaged &&

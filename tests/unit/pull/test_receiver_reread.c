@@ -143,7 +143,7 @@ static int offer_zeros(struct fixture *fixture, uint64_t end, uint32_t length, u
 	int r = 0;
 
 	put_le(head, 1700000000, 4);
-	head[4] = EVENT_APPEND_BLOCK;
+	head[4] = EVENT_IGNORABLE;
 	put_le(head + 9, length, 4);
 	put_le(head + 13, (uint32_t)end, 4);
 	assert_ok(event_crc_init(&crc, length, &fixture->err), &fixture->err);
