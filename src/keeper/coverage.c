@@ -311,6 +311,24 @@ static void put_missed(const struct source *source, uint64_t now_usec, uint64_t 
 	json_put_string(object, "sentence", text);
 }
 
+/* The archived set of GTIDs, as the puller stated it last, as soon as it is durable. */
+static void put_gtids(const struct coverage *coverage, const char *file, uint64_t position,
+		      json_t *covered)
+{
+	const struct observed *report = coverage->report;
+	struct coverage_mark given = {0};
+
+	if (!report || !report->given_gtids[0] || !report->given_file[0])
+		return;
+	memcpy(given.file, report->given_file, sizeof(given.file));
+	given.position = report->given_position;
+	if (!is_reached(&given, file, position))
+		return;
+	json_put_string(covered, "gtids", report->given_gtids);
+	json_put_string(covered, "gtids_file", given.file);
+	json_put_u64(covered, "gtids_position", given.position);
+}
+
 void coverage_status(const struct source *source, uint64_t now_usec, json_t *object)
 {
 	const struct coverage *coverage = &source->coverage;
@@ -323,6 +341,7 @@ void coverage_status(const struct source *source, uint64_t now_usec, json_t *obj
 	if (coverage_place(source, file, &position)) {
 		json_put_string(covered, "file", file);
 		json_put_u64(covered, "position", position);
+		put_gtids(coverage, file, position, covered);
 	}
 	if (source->has_progress)
 		json_put_u64(covered, "received", source->progress.received_usec);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "keeper/keeper.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 
 struct operator_caller;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 
 struct source;

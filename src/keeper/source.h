@@ -18,6 +18,7 @@
 #include "keeper/keeper.h"
 #include "keeper/quota.h"
 #include "keeper/sealing.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 
 enum source_stage {

@@ -7,7 +7,8 @@
  *   sources []             of each:
  *     name, normal, connected, state, server, sentence, retry, connection (a UUID)
  *     covered              file, position, until (all that was committed by then is durable),
- *                          received (of the last durable byte)
+ *                          received (of the last durable byte), gtids (all that is durable up to
+ *                          gtids_file and gtids_position, once a minute; left out if not known)
  *     behind, behind_usec  bytes across the server's files as it listed them last; time since until
  *     missed_since         left out unless maximum-uncovered has passed since then
  *     purge                file (the oldest that is not durable whole; "" if that is the one being

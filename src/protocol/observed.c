@@ -19,9 +19,12 @@ struct observed_wire {
 	le64 semi_sync_yes_count;
 	le64 semi_sync_no_count;
 	le32 file_count;
+	uint8_t given_file[BINLOG_NAME_MAX + 1];
+	le64 given_position;
+	uint8_t given_gtids[OBSERVED_GTIDS_SIZE];
 	uint8_t gtids[OBSERVED_GTIDS_SIZE];
 };
-static_assert(sizeof(struct observed_wire) == 8894, "OBSERVED's layout");
+static_assert(sizeof(struct observed_wire) == 17223, "OBSERVED's layout");
 
 struct file_wire {
 	le64 size;
@@ -44,11 +47,14 @@ int observed_send(int fd, const struct observed *observed, int list_fd, struct e
 		.semi_sync_yes_count = le64_put(observed->semi_sync_yes_count),
 		.semi_sync_no_count = le64_put(observed->semi_sync_no_count),
 		.file_count = le32_put(observed->file_count),
+		.given_position = le64_put(observed->given_position),
 	};
 
 	ASSERT((list_fd >= 0) == (observed->file_count > 0));
 	wire_put_sentence(wire.server, sizeof(wire.server), observed->server);
 	wire_put_sentence(wire.sentence, sizeof(wire.sentence), observed->sentence);
+	wire_put_text(wire.given_file, sizeof(wire.given_file), observed->given_file);
+	wire_put_text(wire.given_gtids, sizeof(wire.given_gtids), observed->given_gtids);
 	wire_put_text(wire.gtids, sizeof(wire.gtids), observed->gtids);
 	return message_send(fd, MESSAGE_OBSERVED, &wire, sizeof(wire), &list_fd, list_fd >= 0, err);
 }
@@ -60,6 +66,10 @@ static int take_texts(const struct message *message, const struct observed_wire 
 			       observed->server, err) < 0 ||
 	    wire_take_sentence(message, "sentence", wire->sentence, sizeof(wire->sentence),
 			       observed->sentence, err) < 0 ||
+	    wire_take_name(message, "given_file", wire->given_file, sizeof(wire->given_file),
+			   name_check_binlog, true, observed->given_file, err) < 0 ||
+	    wire_take_sentence(message, "given_gtids", wire->given_gtids, sizeof(wire->given_gtids),
+			       observed->given_gtids, err) < 0 ||
 	    wire_take_sentence(message, "gtids", wire->gtids, sizeof(wire->gtids), observed->gtids,
 			       err) < 0)
 		return err->code;
@@ -92,6 +102,7 @@ int observed_decode(const struct message *message, struct observed *ret, struct 
 	ret->semi_sync_yes_count = le64_get(wire.semi_sync_yes_count);
 	ret->semi_sync_no_count = le64_get(wire.semi_sync_no_count);
 	ret->file_count = file_count;
+	ret->given_position = le64_get(wire.given_position);
 	return 0;
 }
 

@@ -43,6 +43,11 @@ struct observed {
 	uint64_t semi_sync_yes_count;	 /* commits that were acknowledged since its start */
 	uint64_t semi_sync_no_count;	 /* and that were not */
 	uint32_t file_count;
+	/* What of the source was given to segments when it was asked: all up to there, which may
+	 * not have been durable yet. GTIDs "": not known, or too long. */
+	char given_file[BINLOG_NAME_MAX + 1];
+	uint64_t given_position;
+	char given_gtids[OBSERVED_GTIDS_SIZE];
 	char gtids[OBSERVED_GTIDS_SIZE]; /* all that it has executed, as it writes it; "" if that is
 					    longer, or nothing */
 };

@@ -2,8 +2,8 @@
  * Puller and keeper. The puller connects to the socket of its source (the socket says which source
  * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
  * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE, SEMI_SYNC (pull_semi_sync.h),
- * DAMAGED (damaged_message.h) and OBSERVED (observed.h) have none. Only CONTROL comes without a
- * question: before ATTACHED, and whenever it changes.
+ * DAMAGED (damaged_message.h) and OBSERVED (observed.h) have none. Only CONTROL (control.h) comes
+ * without a question: before ATTACHED, and whenever it changes.
  *
  *   puller                      keeper
  *   HELLO                   ->
@@ -71,20 +71,6 @@ struct pull_status {
 	uint64_t caught_up_usec;
 };
 
-enum control_kind {
-	CONTROL_PULL = 0,
-	CONTROL_PAUSE = 1, /* a person wants it: end the stream and the segment in good order */
-	CONTROL_LIMIT = 2, /* the source has had its share: likewise, until until_usec */
-};
-
-/* May the source be pulled? What it asks for is done in good order: no byte that was received and
- * no acknowledgement of it is lost. */
-struct control {
-	enum control_kind kind;
-	uint64_t until_usec; /* vault time at which the keeper takes it back, 0 if a person does */
-	char sentence[MESSAGE_SENTENCE_SIZE]; /* why; "" for CONTROL_PULL */
-};
-
 int progress_send(int fd, const struct progress *progress, struct error *err) MUST_CHECK;
 int progress_decode(const struct message *message, struct progress *ret,
 		    struct error *err) MUST_CHECK;
@@ -94,6 +80,3 @@ int segment_closed_decode(const struct message *message, struct segment_closed *
 int pull_status_send(int fd, const struct pull_status *status, struct error *err) MUST_CHECK;
 int pull_status_decode(const struct message *message, struct pull_status *ret,
 		       struct error *err) MUST_CHECK;
-int control_send(int fd, const struct control *control, struct error *err) MUST_CHECK;
-int control_decode(const struct message *message, struct control *ret,
-		   struct error *err) MUST_CHECK;

@@ -289,7 +289,7 @@ static int want_file(struct credential *credential, struct error *err)
 	struct credential_answer *answer;
 	struct secret page = {0};
 	char path[PATH_MAX];
-	uint64_t since_usec;
+	uint64_t since_usec = 0;
 	int r = credential_path(credential->source->credential, path, err);
 
 	if (r == 0)

@@ -189,12 +189,13 @@ int history_read_text(enum flavour flavour, const char *text, struct gtid_ranges
 	return r;
 }
 
-void history_text(const struct gtid_ranges *set, char text[static HISTORY_TEXT_SIZE])
+/* False if it was cut. */
+static bool write_text(const struct gtid_ranges *set, char *text, size_t size)
 {
 	struct gtid_text_writer writer;
 	struct error ignored;
 
-	gtid_text_writer_init(&writer, text, HISTORY_TEXT_SIZE);
+	gtid_text_writer_init(&writer, text, size);
 	for (size_t i = 0; i < gtid_ranges_count(set); i++) {
 		const struct gtid_range *range = gtid_ranges_at(set, i);
 		struct gtid_interval interval = {
@@ -205,10 +206,25 @@ void history_text(const struct gtid_ranges *set, char text[static HISTORY_TEXT_S
 
 		memcpy(interval.group.bytes, range->group, range->group_size);
 		if (gtid_text_writer_add(&writer, &interval, &ignored) < 0)
-			break; /* the archive's, of no known form: what is named so far will do */
+			return false; /* the archive's, of no known form */
 	}
+	return !writer.is_cut;
+}
+
+void history_text(const struct gtid_ranges *set, char text[static HISTORY_TEXT_SIZE])
+{
+	/* What is named so far will do. */
+	(void)write_text(set, text, HISTORY_TEXT_SIZE);
 	if (gtid_ranges_count(set) == 0)
 		snprintf(text, HISTORY_TEXT_SIZE, "nothing");
+}
+
+bool history_whole_text(const struct history *history, char *text, size_t size)
+{
+	if (history_known(history) && write_text(history->set, text, size))
+		return true;
+	text[0] = '\0';
+	return false;
 }
 
 /* --- joining --------------------------------------------------------------------------------- */

@@ -62,6 +62,9 @@ int history_read_text(enum flavour flavour, const char *text, struct gtid_ranges
 /* The way the server writes it, cut to fit; "nothing" if it is empty. */
 void history_text(const struct gtid_ranges *set, char text[static HISTORY_TEXT_SIZE]);
 
+/* The same, whole, of a history that is known; false (and "") if it does not fit. */
+bool history_whole_text(const struct history *history, char *text, size_t size);
+
 /*
  * A file begins with the transactions of @start, and what is archived ended at @after: how do they
  * join? @reason is why the stream could not go on by position; 0: the file follows the archived one

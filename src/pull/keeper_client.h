@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "protocol/damaged_message.h"
 #include "protocol/observed.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 

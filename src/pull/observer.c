@@ -48,7 +48,7 @@ struct observer {
 	pthread_mutex_t lock; /* of the fields up to the next comment */
 	pthread_cond_t changed;
 	enum observer_state state;
-	bool started, ending, rest;
+	bool started, ending, rest, forgive;
 	struct question question; /* the thread's while BUSY */
 	struct answer answer;	  /* the thread's while BUSY */
 	int socket_fd;		  /* of its connection, to be cut off at the end; -1 */
@@ -252,11 +252,13 @@ static int connect_to(struct observer *observer, struct question *question, stru
 static int look(struct observer *observer, struct question *question, struct answer *answer,
 		struct error *err)
 {
+	uint64_t asked_usec;
 	int r = connect_to(observer, question, err);
 
 	if (r == 0)
 		r = ask(observer->connection, question->identity.flavour == FLAVOUR_MYSQL,
 			&answer->observed, err);
+	asked_usec = clock_realtime_usec();
 	if (r == 0 && !binlog_list_is_current(&question->list, question->server))
 		r = binlog_list_read(&question->list, observer->connection, question->server, err);
 	if (r < 0)
@@ -264,6 +266,10 @@ static int look(struct observer *observer, struct question *question, struct ans
 	answer->list = question->list;
 	memset(&question->list, 0, sizeof(question->list));
 	answer->observed.observed_usec = answer->list.listed_usec;
+	/* The clock was asked for now, and the list may be older: both are of the same moment. */
+	if (asked_usec > answer->list.listed_usec)
+		answer->observed.server_usec -=
+			MIN(asked_usec - answer->list.listed_usec, answer->observed.server_usec);
 	answer->observed.file_count = answer->list.count;
 	return 0;
 }
@@ -307,6 +313,8 @@ static void *observe(void *context)
 	while (!observer->ending) {
 		if (observer->state == OBSERVER_ASKED) {
 			observer->state = OBSERVER_BUSY;
+			observer->question.login_refused &= !observer->forgive;
+			observer->forgive = false;
 			pthread_mutex_unlock(&observer->lock);
 			find_answer(observer);
 			pthread_mutex_lock(&observer->lock);
@@ -454,6 +462,13 @@ int observer_ask(struct observer *observer, const struct config_server *server,
 	}
 	pthread_mutex_unlock(&observer->lock);
 	return r;
+}
+
+void observer_forgive(struct observer *observer)
+{
+	pthread_mutex_lock(&observer->lock);
+	observer->forgive = true;
+	pthread_mutex_unlock(&observer->lock);
 }
 
 void observer_rest(struct observer *observer)

@@ -47,6 +47,9 @@ int observer_ask(struct observer *observer, const struct config_server *server,
 		 const struct identity *identity, const struct login *login,
 		 const struct binlog_list *list, struct error *err) MUST_CHECK;
 
+/* A login that was refused may be tried again: the stream has got in. */
+void observer_forgive(struct observer *observer);
+
 /* End the connection: the source is not to be talked to for a while. */
 void observer_rest(struct observer *observer);
 

@@ -34,13 +34,19 @@ static void take_answer(struct observing *observing)
 	if (observed.sentence[0])
 		log_warning("server.not-observed", "server", LOG_TEXT(observed.server), "reason",
 			    LOG_TEXT(observed.sentence), LOG_END);
-	if (code == ERROR_REFUSED || code == ERROR_USAGE)
+	observing->refused = code == ERROR_REFUSED || code == ERROR_USAGE;
+	if (observing->refused)
 		observing->next_usec = clock_monotonic_usec() + OBSERVING_REFUSED_USEC;
+	memcpy(observed.given_file, observing->given_file, sizeof(observed.given_file));
+	observed.given_position = observing->given_position;
+	memcpy(observed.given_gtids, observing->given_gtids, sizeof(observed.given_gtids));
 	sink_observed(observing->sink, &observed, list.bytes, list.size);
 	if (list.count == 0)
 		return;
 	binlog_list_release(&observing->list);
 	observing->list = list;
+	/* When another may be read; this one may have been the pre-flight's. */
+	observing->next_usec = list.monotonic_usec + BINLOG_LIST_EVERY_USEC;
 }
 
 static void listen_to_observer(struct observing *observing)
@@ -63,23 +69,42 @@ bool observing_is_due(struct observing *observing)
 	       observer_is_idle(observing->observer);
 }
 
+void observing_forgive(struct observing *observing)
+{
+	observer_forgive(observing->observer);
+	if (observing->refused)
+		observing_put_off(observing);
+	observing->refused = false;
+}
+
 void observing_put_off(struct observing *observing)
 {
 	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
 }
 
-void observing_step(struct observing *observing, const struct config_server *server,
-		    const struct identity *identity, const struct login *login)
+static void note_given(struct observing *observing, const struct observing_subject *subject)
+{
+	memcpy(observing->given_file, subject->place->file, sizeof(observing->given_file));
+	observing->given_position = subject->place->position;
+	memset(observing->given_gtids, 0, sizeof(observing->given_gtids));
+	(void)history_whole_text(subject->history, observing->given_gtids,
+				 sizeof(observing->given_gtids));
+}
+
+void observing_step(struct observing *observing, const struct observing_subject *subject)
 {
 	struct error err;
 
 	if (!observing_is_due(observing))
 		return;
 	observing_put_off(observing);
-	if (observer_ask(observing->observer, server, identity, login, &observing->list, &err) < 0)
+	if (observer_ask(observing->observer, subject->server, subject->identity, subject->login,
+			 &observing->list, &err) < 0) {
 		log_warning("server.not-observed", "reason", LOG_TEXT(err.message), LOG_END);
-	else
-		listen_to_observer(observing);
+		return;
+	}
+	note_given(observing, subject);
+	listen_to_observer(observing);
 }
 
 uint64_t observing_deadline(struct observing *observing)

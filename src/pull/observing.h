@@ -11,8 +11,10 @@
 
 #include "io/ring.h"
 #include "pull/binlog_list.h"
+#include "pull/history.h"
 #include "pull/identity.h"
 #include "pull/observer.h"
+#include "pull/place.h"
 #include "pull/sink.h"
 
 #define OBSERVING_EVERY_USEC   BINLOG_LIST_EVERY_USEC
@@ -25,7 +27,13 @@ struct observing {
 	uint32_t tag;
 	bool polled;
 	uint64_t next_usec; /* monotonic: not asked before */
+	bool refused;	    /* and that for a reason that a person must mend */
 	struct binlog_list list;
+
+	/* Of the subject, when the question was asked. */
+	char given_file[BINLOG_NAME_MAX + 1];
+	uint64_t given_position;
+	char given_gtids[OBSERVED_GTIDS_SIZE];
 };
 
 void observing_init(struct observing *observing, struct observer *observer, struct sink *sink,
@@ -33,12 +41,21 @@ void observing_init(struct observing *observing, struct observer *observer, stru
 void observing_release(struct observing *observing);
 
 /* What is due while a stream comes from @server, into which @login leads. */
-void observing_step(struct observing *observing, const struct config_server *server,
-		    const struct identity *identity, const struct login *login);
+struct observing_subject {
+	const struct config_server *server;
+	const struct identity *identity;
+	const struct login *login;
+	const struct place *place;     /* what was given to segments */
+	const struct history *history; /* up to there */
+};
+void observing_step(struct observing *observing, const struct observing_subject *subject);
 
 /* Is it to be called now? Before that nobody need look for the login; if there is none, later. */
 bool observing_is_due(struct observing *observing);
 void observing_put_off(struct observing *observing);
+
+/* A stream has begun: what a person had to change may have been changed. */
+void observing_forgive(struct observing *observing);
 
 /* The ring's event with our tag. */
 void observing_readable(struct observing *observing);

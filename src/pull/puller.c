@@ -104,14 +104,6 @@ struct puller {
 	struct pull_status told;
 };
 
-static uint64_t random_number(void)
-{
-	uint64_t value;
-
-	random_bytes(&value, sizeof(value));
-	return value;
-}
-
 int puller_new(const struct puller_options *options, struct puller **ret_puller, struct error *err)
 {
 	CLEANUP(puller_freep)
@@ -250,11 +242,13 @@ static void tell_state(struct puller *puller)
 
 static struct servers_now now_for_servers(void)
 {
-	return (struct servers_now){
+	struct servers_now now = {
 		.monotonic_usec = clock_monotonic_usec(),
 		.realtime_usec = clock_realtime_usec(),
-		.random = random_number(),
 	};
+
+	random_bytes(&now.random, sizeof(now.random));
+	return now;
 }
 
 static void plan_retry(struct puller *puller, int code, const char *sentence)
@@ -349,6 +343,7 @@ static int open_stream(struct puller *puller, struct error *err)
 	puller->same_history = true;
 	puller->steady = false;
 	puller->opened_usec = clock_monotonic_usec();
+	observing_forgive(&puller->observing);
 	allowance_start(&puller->allowance, puller->source->rate_limit, puller->opened_usec);
 	feed_stream(puller->feed, stream_identity(puller->stream), stream_session(puller->stream),
 		    stream_location(puller->stream));
@@ -671,6 +666,13 @@ static void observe(struct puller *puller)
 {
 	size_t index = (size_t)(server(puller) - puller->source->servers);
 	struct login login;
+	const struct observing_subject subject = {
+		.server = server(puller),
+		.identity = stream_identity(puller->stream),
+		.login = &login,
+		.place = feed_place(puller->feed),
+		.history = feed_history(puller->feed),
+	};
 	struct error ignored;
 
 	if (!observing_is_due(&puller->observing))
@@ -678,8 +680,7 @@ static void observe(struct puller *puller)
 	if (credential_login(puller->credential, index, &login, &ignored) < 0)
 		observing_put_off(&puller->observing);
 	else
-		observing_step(&puller->observing, server(puller), stream_identity(puller->stream),
-			       &login);
+		observing_step(&puller->observing, &subject);
 }
 
 /* All that can be done without waiting. 1: we are done. */

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "io/ring.h"
 #include "protocol/observed.h"
+#include "protocol/control.h"
 #include "protocol/pull_messages.h"
 #include "protocol/pull_semi_sync.h"
 #include "pull/acknowledger.h"

@@ -88,11 +88,12 @@ void field_put_snapshot(json_t *object, const char *key, const struct gtid_snaps
 	struct gtid_ranges *ranges = gtid_ranges_new(GTID_SNAPSHOT_SIZE_MAX);
 	struct error err;
 	json_t *array;
+	int r;
 
 	if (!snapshot->known)
 		return;
-	if (gtid_snapshot_unite(snapshot, ranges, &err) < 0)
-		ASSERT(!"a set of GTIDs in a record of ours");
+	r = gtid_snapshot_unite(snapshot, ranges, &err);
+	ASSERT(r == 0); /* a record of ours */
 	array = field_ranges_json(ranges, SNAPSHOT_JSON_MAX);
 	ASSERT(array);
 	json_put(object, key, array);

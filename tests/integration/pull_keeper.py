@@ -98,7 +98,10 @@ class Observed:
     def __init__(self, body, descriptors):
         (self.time, server, sentence, self.server_time, self.read_only, self.expire_usec,
          self.size_limit, self.semi_sync, self.clients, self.acknowledged, self.not_acknowledged,
-         count, gtids) = struct.unpack("<Q128s512sQBQQB3QI8192s", body)
+         count, file, self.given_position, given, gtids) = struct.unpack(
+             "<Q128s512sQBQQB3QI129sQ8192s8192s", body)
+        self.given_file, self.given_gtids = (
+            text.rstrip(b"\0").decode() for text in (file, given))
         self.server, self.sentence, self.gtids = (
             text.rstrip(b"\0").decode() for text in (server, sentence, gtids))
         self.files = []

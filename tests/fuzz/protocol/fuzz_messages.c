@@ -1,5 +1,6 @@
 /* The first byte chooses the message; the rest is its body. Whatever decodes must be well formed.
  */
+#include "protocol/control.h"
 #include "protocol/damaged_message.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"

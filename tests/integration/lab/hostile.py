@@ -104,8 +104,10 @@ class History:
         return found
 
 
-def _row(value):
-    return b"\xfd" + struct.pack("<I", len(value))[:3] + value.encode()
+def _row(*values):
+    """A row's packet."""
+    return b"".join(b"\xfd" + struct.pack("<I", len(value))[:3] + value.encode()
+                    for value in values)
 
 
 class Wire:
@@ -154,10 +156,11 @@ class Wire:
         self.packet(b"\0\0\0\2\0\0\0")
 
     def rows(self, values):
-        """A result of one column."""
-        self._columns()
-        for value in values:
-            self.packet(_row(value))
+        """A result: texts for one column, tuples for several."""
+        rows = [value if isinstance(value, tuple) else (value,) for value in values]
+        self._columns(len(rows[0]) if rows else 1)
+        for row in rows:
+            self.packet(_row(*row))
         self.packet(b"\xfe\0\0\2\0")
 
     def rows_without_end(self, value):
@@ -171,10 +174,11 @@ class Wire:
         while True:
             self.bytes(every * 16)
 
-    def _columns(self):
-        self.packet(b"\x01")
-        self.packet(b"\x03def\0\0\0\x01v\0\x0c"
-                    + struct.pack("<HIBHB", 33, 1 << 20, TEXT_COLUMN, 0, 0) + b"\0\0")
+    def _columns(self, count=1):
+        self.packet(bytes([count]))
+        for _ in range(count):
+            self.packet(b"\x03def\0\0\0\x01v\0\x0c"
+                        + struct.pack("<HIBHB", 33, 1 << 20, TEXT_COLUMN, 0, 0) + b"\0\0")
         self.packet(b"\xfe\0\0\2\0")
 
     def read_packet(self):
@@ -216,7 +220,8 @@ class HostileServer:
             "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`",
             "SELECT @@global.log_bin": "1", "SELECT @@global.binlog_checksum": "CRC32",
             "SELECT @@global.binlog_format": "ROW", "SHOW BINARY LOGS": [
-                history.name for history in self.earlier + [self.history]]}
+                (history.name, str(FIRST_POSITION + len(history.bytes)))
+                for history in self.earlier + [self.history]]}
 
     def stop(self):
         self._ended.set()

@@ -266,6 +266,9 @@ static void what_the_server_lists_shows_how_far_it_is_ahead(void **state)
 		.server_usec = now,
 		.server = "db1:3306",
 		.expire_usec = 48 * HOUR,
+		.given_file = "bin.000002",
+		.given_position = 204,
+		.given_gtids = "0-11-5",
 		.gtids = "0-11-7",
 	};
 	struct held held;
@@ -280,6 +283,9 @@ static void what_the_server_lists_shows_how_far_it_is_ahead(void **state)
 	only = status(fixture);
 	assert_int_equal(number(only, "behind"), 1796);
 	assert_true(number(only, "behind_usec") >= HOUR);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(only, "covered"), "gtids")),
+		"0-11-5");
 	/* Longer than maximum-uncovered, and it says why. */
 	assert_int_equal(number(only, "missed_since"), now - HOUR);
 	assert_non_null(strstr(json_string_value(json_object_get(only, "sentence")), "KiB ahead"));
@@ -300,7 +306,12 @@ static void what_was_listed_and_is_durable_now_is_covered(void **state)
 {
 	struct fixture *fixture = *state;
 	uint64_t now = clock_realtime_usec();
-	struct observed observed = {.observed_usec = now - HOUR};
+	struct observed observed = {
+		.observed_usec = now - HOUR,
+		.given_file = "bin.000003",
+		.given_position = 1005, /* not durable yet */
+		.given_gtids = "0-11-5",
+	};
 	struct held held;
 	json_t *only;
 
@@ -316,6 +327,7 @@ static void what_was_listed_and_is_durable_now_is_covered(void **state)
 	assert_int_equal(source(fixture)->coverage.until_usec, now - HOUR);
 	only = status(fixture);
 	assert_int_equal(number(only, "behind"), 0);
+	assert_null(json_object_get(json_object_get(only, "covered"), "gtids"));
 	/* Only the file that is being written could be missing, and that is never purged. */
 	assert_string_equal(
 		json_string_value(json_object_get(json_object_get(only, "purge"), "file")), "");

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "protocol/control.h"
 #include "protocol/damaged_message.h"
 #include "protocol/export_messages.h"
 #include "protocol/hsm_messages.h"
@@ -26,7 +27,7 @@ struct conversation {
 	int (*send)(int fd, const void *native, int carried, struct error *err);
 	int (*decode)(const struct message *message, void *ret, struct error *err);
 	void (*fill)(void *native);
-	struct field fields[14];
+	struct field fields[18];
 };
 
 union native {
@@ -209,6 +210,9 @@ COUNT_UP(m->semi_sync_client_count, 5);
 COUNT_UP(m->semi_sync_yes_count, 6);
 COUNT_UP(m->semi_sync_no_count, 7);
 m->file_count = 2;
+TEXT(m->given_file, "mariadb-bin.000412");
+COUNT_UP(m->given_position, 8);
+TEXT(m->given_gtids, "0-11-884212");
 TEXT(m->gtids, "0-11-884213");
 END FILL(hsm_provision, hsm_provision) COUNT_UP(m->archive_id, 1);
 m->make_keys = 1;
@@ -336,7 +340,8 @@ static const struct conversation conversations[] = {
 	  F(observed, server_usec), F(observed, read_only), F(observed, expire_usec),
 	  F(observed, size_limit), F(observed, semi_sync), F(observed, semi_sync_client_count),
 	  F(observed, semi_sync_yes_count), F(observed, semi_sync_no_count),
-	  F(observed, file_count), F(observed, gtids)}},
+	  F(observed, file_count), F(observed, given_file), F(observed, given_position),
+	  F(observed, given_gtids), F(observed, gtids)}},
 	{ROW(hsm_provision, hsm_provision, MESSAGE_HSM_PROVISION, 0),
 	 {F(hsm_provision, archive_id), F(hsm_provision, make_keys)}},
 	{ROW(hsm_keys, hsm_keys, MESSAGE_HSM_KEYS, 0),
