@@ -54,7 +54,7 @@ struct config_source {
 	uint64_t maximum_uncovered_usec;
 	uint64_t max_bytes_per_day;	/* of the binlog, 0: no limit */
 	uint32_t max_segments_per_hour; /* 0: no limit */
-	bool semi_sync;	     /* acknowledge what is durable */
+	bool semi_sync;			/* acknowledge what is durable */
 };
 
 /* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps

@@ -1,6 +1,7 @@
 """Every failure is a named state with a sentence that says what to do; nothing is lost by it."""
 
 import os
+import shutil
 import subprocess
 import time
 import unittest
@@ -116,7 +117,9 @@ class ServerTest(FailureTest):
         vault, authority = self.stage.vault, self.stage.authority
         right, authority.client = authority.client, authority.expired_client()
         vault.write_configuration()
-        authority.client.key.chmod(0o644)
+        authority.client.key.chmod(0o600)
+        if vault.privileged:
+            shutil.chown(authority.client.key, "binvault-pull")
         self.restart()
         try:
             self.wait_sentence(self.stage, "tls-certificate", "expired",

@@ -327,6 +327,10 @@ def endless_rows(wire):
     wire.rows_without_end("hostile-bin.000001")
 
 
+def endless_files(wire):
+    wire.rows_without_end("hostile-bin.000001", "4")
+
+
 def one_large_row(wire):
     wire.rows(["x" * (40 * MEBIBYTE)])
 
@@ -353,10 +357,10 @@ SERVER_ID, LOGS = "SELECT @@global.server_id", "SHOW BINARY LOGS"
 
 # name: (what is done to the server, state, words)
 BEFORE_THE_DUMP = {
-    "a file name with a path": (answering(LOGS, "../../etc/passwd"), "refused|waiting", "list of"),
-    "a file name of 300 characters": (answering(LOGS, "a" * 300), "refused|waiting", "list of"),
+    "a file name with a path": (answering(LOGS, [("../../etc/passwd", "4")]), "refused|waiting", "list of"),
+    "a file name of 300 characters": (answering(LOGS, [("a" * 300, "4")]), "refused|waiting", "list of"),
     "no file": (answering(LOGS, []), "refused", "no binlog file"),
-    "endless files": (answering(LOGS, endless_rows), "waiting", "more than"),
+    "endless files": (answering(LOGS, endless_files), "waiting", "more than"),
     "endless grants": (answering("SHOW GRANTS", endless_rows), "waiting", "more than"),
     "a large row": (answering("SHOW GRANTS", one_large_row), "waiting", "SHOW GRANTS"),
     "endless rows for SET": (

@@ -207,20 +207,21 @@ class ServerTest(PullTest):
                   "the longer file is refused as well")
         self.assertEqual(self.keeper.file_bytes(self.server.binlogs()[-1][0]), archived)
 
-    def test_a_server_that_is_reset_under_our_hands_is_refused_at_its_next_file(self):
+    def test_a_server_that_is_reset_under_our_hands_begins_a_generation(self):
         for _ in range(3):  # so that the new history ends before the place where we are
             self.write()
         self.start()
         self.wait_caught_up()
         name = self.server.binlogs()[-1][0]
         archived = self.keeper.file_bytes(name)
+        before = list(self.keeper.segments)
         self.server.sql("RESET MASTER")
         self.write()
         self.server.rotate()
-        self.wait(lambda: self.keeper.state[0] == "refused", "it is refused")
-        self.assertRegex(self.keeper.state[1], "not the one archived|ends before")
-        self.assertEqual(self.keeper.file_bytes(name), archived)
-        self.assertEqual({segment.file for segment in self.keeper.segments}, {name})
+        self.wait(lambda: self.keeper.segments[-1].reason == "reset", "a generation begins", 60)
+        self.assertIn("was reset or built anew", self.keeper.segments[-1].sentence)
+        self.assertEqual(self.keeper.segments[-1].gap, 1)
+        self.assertEqual(archived[4:], b"".join(segment.read()["events"] for segment in before))
 
     def test_another_server_is_refused_by_its_identity(self):
         self.start()
@@ -231,12 +232,12 @@ class ServerTest(PullTest):
         self.addCleanup(other.stop)
         other.create_archive_user("binvault")
         self.source["servers"] = f"{other.host}:{other.port}"
+        self.source["failover-after"] = "1s"
         self.restart()
         self.wait(lambda: self.keeper.state[0] == "refused", "it is refused")
-        self.assertIn("is MariaDB server id 22, but what is archived came from MariaDB server id "
-                      "21", self.keeper.state[1])
+        self.assertIn("it is no member of this group", self.keeper.state[1])
 
-    def test_a_purged_file_is_a_sentence(self):
+    def test_behind_a_purged_file_a_generation_begins(self):
         self.start()
         self.wait_caught_up()
         self.stop()
@@ -245,8 +246,9 @@ class ServerTest(PullTest):
         self.server.rotate()
         self.server.sql(f"PURGE BINARY LOGS TO '{self.server.binlogs()[-1][0]}'")
         self.restart()
-        self.wait(lambda: self.keeper.state[0] == "refused", "it is refused")
-        self.assertIn(f"the server does not have {gone} (any more)", self.keeper.state[1])
+        self.wait(lambda: self.keeper.segments[-1].reason == "purged", "a generation begins")
+        self.assertIn(f"the server has {gone} no more", self.keeper.segments[-1].sentence)
+        self.assertEqual(self.keeper.segments[-1].gap, 0)
 
     def test_an_unknown_file_to_start_with_is_a_sentence(self):
         self.source["start"] = "mariadb-bin.999999"

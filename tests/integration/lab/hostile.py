@@ -163,9 +163,9 @@ class Wire:
             self.packet(_row(*row))
         self.packet(b"\xfe\0\0\2\0")
 
-    def rows_without_end(self, value):
-        self._columns()
-        self.packets_without_end(_row(value))
+    def rows_without_end(self, *values):
+        self._columns(len(values))
+        self.packets_without_end(_row(*values))
 
     def packets_without_end(self, payload):
         """The same one again and again, as fast as it goes."""
@@ -219,7 +219,9 @@ class HostileServer:
             "SELECT @@global.server_id": "11", "SHOW GRANTS":
             "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`",
             "SELECT @@global.log_bin": "1", "SELECT @@global.binlog_checksum": "CRC32",
-            "SELECT @@global.binlog_format": "ROW", "SHOW BINARY LOGS": [
+            "SELECT @@global.binlog_format": "ROW",
+            "SHOW MASTER STATUS": [(self.history.name, str(FIRST_POSITION), "", "")],
+            "SHOW BINARY LOGS": [
                 (history.name, str(FIRST_POSITION + len(history.bytes)))
                 for history in self.earlier + [self.history]]}
 

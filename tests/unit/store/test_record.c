@@ -150,7 +150,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 
 static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
 				    "approved",	      "exported",      "config", "master",
-				    "signing-key",    "export-failed", "policy",  "damaged",
+				    "signing-key",    "export-failed", "policy", "damaged",
 				    "semi-sync"};
 
 static void every_record_comes_back_as_it_was(void **state)
