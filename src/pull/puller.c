@@ -52,9 +52,8 @@
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
 #define REREADING                                                                                  \
-	"re-reading %.128s: %d %%. This server cannot be asked for a position beyond 4 GiB "       \
-	"(MySQL "                                                                                  \
-	"with gtid_mode=ON can), so what is archived comes again first; it is compared at its end"
+	"re-reading %.128s: %d %%: this server cannot be asked for a position beyond 4 GiB, so "   \
+	"what is archived comes again first (MySQL can, with gtid_mode=ON)"
 
 struct puller {
 	struct puller_options options;
@@ -177,7 +176,6 @@ static void tell(struct puller *puller, const struct pull_status *status)
 
 	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
 		return;
-	/* That of connecting is a count that goes up. */
 	if (puller->told.state != status->state ||
 	    (status->state != PULL_CONNECTING &&
 	     strcmp(puller->told.sentence, status->sentence) != 0))
