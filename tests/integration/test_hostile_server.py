@@ -305,7 +305,7 @@ AT_THE_BEGINNING = {
     "a file without GTID_LIST": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
                                  event(IGNORABLE, b"x" * 50, 0)]), "refused",
-        "unknown where GTID_LIST is due"),
+        "IGNORABLE where GTID_LIST is due"),
     "a file with nothing but its format": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0], fake_rotate(NEXT)]),
         "refused", TWICE + "without a ROTATE"),
