@@ -23,10 +23,11 @@ enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_PLACE, AWAIT_REPEATED, AWAI
 
 struct receiver {
 	enum expectation await;
-	struct place place; /* where the stream begins */
-	bool resumed;	    /* it begins within the file */
-	bool reread;	    /* it begins with the file, which is archived up to the place */
-	bool tracker_known; /* the tracker's state is that of the position */
+	struct place place;	  /* where the stream begins */
+	bool resumed;		  /* it begins within the file */
+	bool reread;		  /* it begins with the file, which is archived up to the place */
+	bool tracker_known;	  /* the tracker's state is that of the position */
+	bool transaction_damaged; /* an event of the transaction at hand came with a wrong CRC */
 
 	char file[BINLOG_NAME_MAX + 1];
 	char current_file[BINLOG_NAME_MAX + 1]; /* that the server wrote at the connect, or "" */
@@ -79,6 +80,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->resumed = place->file[0] != '\0';
 	receiver->reread = false;
 	receiver->tracker_known = receiver->resumed && same_history;
+	receiver->transaction_damaged &= receiver->tracker_known;
 	snprintf(receiver->file, sizeof(receiver->file), "%s",
 		 receiver->resumed ? place->file : file);
 	receiver->position = receiver->resumed ? place->last_event_position : PLACE_FIRST_POSITION;
@@ -207,6 +209,7 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 	receiver->position = PLACE_FIRST_POSITION;
 	receiver->await = AWAIT_FORMAT;
 	receiver->resumed = false;
+	receiver->reread = false;
 	receiver->tracker_known = false;
 	receiver->file_end = false;
 	receiver->next_file[0] = '\0';
@@ -430,6 +433,33 @@ static int take_file_end(struct receiver *receiver, const struct packet_item *it
 	return 0;
 }
 
+/*
+ * Every event group of MariaDB begins with a GTID event. To a client that does not say that it
+ * knows those (@mariadb_slave_capability), the server sends BEGIN, or a comment, of the same size
+ * and with a right CRC in its place: such a copy could never be told from the file later.
+ */
+static int check_beginning(const struct receiver *receiver, struct error *err)
+{
+	if (receiver->format.flavour != FLAVOUR_MARIADB || !receiver->step.starts ||
+	    receiver->header.type == EVENT_MARIADB_GTID)
+		return 0;
+	return error_set(
+		err, ERROR_REFUSED,
+		"%s:%" PRIu64 ": a transaction begins with %s and not with a GTID: what is "
+		"sent is not what stands in the server's file. Do: connect to the server "
+		"itself, without a proxy that keeps or pools sessions",
+		receiver->file, receiver->position, event_type_name(receiver->header.type));
+}
+
+/* Nobody is told that a transaction is safe in which an event has a wrong CRC. */
+static void note_damage(struct receiver *receiver, bool crc_wrong)
+{
+	if (crc_wrong)
+		receiver->transaction_damaged = true;
+	else if (receiver->step.starts)
+		receiver->transaction_damaged = false;
+}
+
 /* The last byte has come: the event is right, or an error; then it counts. */
 static int end_event(struct receiver *receiver, const struct packet_item *item,
 		     struct received *received, struct error *err)
@@ -442,14 +472,17 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 		return r;
 	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
 		return not_the_archived(receiver, "CRC", err);
-	if (!crc_wrong &&
-	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP)) {
+	if (!crc_wrong && !repeated)
+		r = check_beginning(receiver, err);
+	if (r == 0 && !crc_wrong &&
+	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP))
 		r = take_file_end(receiver, item, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	describe_event(receiver, crc_wrong, &received->event);
-	received->acknowledge = item->acknowledge;
+	note_damage(receiver, crc_wrong);
+	received->acknowledge = item->acknowledge && !receiver->transaction_damaged &&
+				receiver->await != AWAIT_PLACE;
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;

@@ -39,8 +39,9 @@ struct received {
 	uint64_t length;	    /* of the event */
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
-	/* With @last: the server asks for an acknowledgement of it. Of NOTHING: the last archived
-	 * event has come again, and the one that acknowledged it may have died before. */
+	/* With @last: the server asks for an acknowledgement of it, and no event of its
+	 * transaction came with a wrong CRC. Of NOTHING: the last archived event has come again,
+	 * and the one that acknowledged it may have died before. */
 	bool acknowledge;
 };
 

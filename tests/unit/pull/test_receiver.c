@@ -327,9 +327,9 @@ static void positions_are_counted_and_compared_modulo_4_gib(void **state)
 	put_le(stream->bytes + EVENT_HEADER_SIZE, place.last_event_position, 8);
 	event_sign(stream->bytes, get_le32(stream->bytes + 9));
 	bytes_add(stream, last.bytes, last.size);
-	event_add(stream, EVENT_QUERY, 0, 0, "unknown position", 16);
+	event_add(stream, EVENT_IGNORABLE, 0, 0, "unknown position", 16);
 	for (unsigned i = 1; i < 6; i++)
-		event_add(stream, EVENT_XID, 0,
+		event_add(stream, EVENT_IGNORABLE, 0,
 			  (uint32_t)(place.position + EVENT_HEADER_SIZE + 16 + EVENT_CRC_SIZE +
 				     i * size),
 			  "12345678", 8);
@@ -467,6 +467,44 @@ static void a_file_without_checksums_is_refused(void **state)
 	bytes_free(&file);
 }
 
+/* As MariaDB does for a client that does not know GTIDs: BEGIN, in the same room. */
+static void rewrite_gtid(uint8_t *event)
+{
+	static const char text[] = "BEGIN";
+	size_t length = get_le32(event + 9);
+
+	assert_int_equal(length, EVENT_HEADER_SIZE + 13 + 1 + strlen(text) + EVENT_CRC_SIZE);
+	event[4] = EVENT_QUERY;
+	memset(event + EVENT_HEADER_SIZE, 0, 14);
+	memcpy(event + EVENT_HEADER_SIZE + 14, text, strlen(text));
+	event_sign(event, length);
+}
+
+static void a_file_whose_gtids_were_rewritten_is_refused_at_the_first(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t at = 4; at < fixture->file.size; at += get_le32(fixture->file.bytes + at + 9)) {
+		uint8_t *event = fixture->file.bytes + at, before[42];
+		char words[80];
+
+		if (event[4] != EVENT_MARIADB_GTID || get_le32(event + 9) != 42)
+			continue;
+		memcpy(before, event, 42);
+		rewrite_gtid(event);
+		stream_whole(fixture);
+		taken_reset(&fixture->taken);
+		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+		snprintf(words, sizeof(words), "%s:%zu: a transaction begins with QUERY",
+			 GOLDEN_FILE, at);
+		assert_fails(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken,
+				       &fixture->err),
+			     &fixture->err, ERROR_REFUSED, words);
+		assert_int_equal(receiver_position(fixture->receiver), at);
+		memcpy(event, before, 42);
+	}
+}
+
 static void a_stop_ends_a_file_without_naming_the_next(void **state)
 {
 	struct fixture *fixture = *state;
@@ -560,6 +598,7 @@ int main(void)
 		TEST(nothing_follows_the_end_of_a_file_in_it),
 		TEST(a_stream_must_begin_where_it_was_asked_to),
 		TEST(a_file_without_checksums_is_refused),
+		TEST(a_file_whose_gtids_were_rewritten_is_refused_at_the_first),
 		TEST(a_stop_ends_a_file_without_naming_the_next),
 		TEST(no_event_allocates),
 	};
