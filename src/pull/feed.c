@@ -405,8 +405,7 @@ static void end_event(struct feed *feed)
 	struct place *place = &feed->place;
 
 	event_is_in(feed, &item->event);
-	/* What is wrong is kept as it came, but nobody is told that it is safe. */
-	if (item->acknowledge && !item->event.crc_wrong)
+	if (item->acknowledge)
 		sink_request(feed->sink);
 	if (!item->next_file)
 		return;

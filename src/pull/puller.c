@@ -49,9 +49,8 @@
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
 #define REREADING                                                                                  \
-	"re-reading %.128s: %d %%. This server cannot be asked for a position beyond 4 GiB "       \
-	"(MySQL "                                                                                  \
-	"with gtid_mode=ON can), so what is archived comes again first; it is compared at its end"
+	"re-reading %.128s: %d %%: this server cannot be asked for a position beyond 4 GiB, so "   \
+	"what is archived comes again first (MySQL can, with gtid_mode=ON)"
 
 struct puller {
 	struct puller_options options;
@@ -176,7 +175,8 @@ static void tell(struct puller *puller, const struct pull_status *status)
 	if (memcmp(&puller->told, status, sizeof(*status)) == 0)
 		return;
 	if (puller->told.state != status->state ||
-	    strcmp(puller->told.sentence, status->sentence) != 0)
+	    (status->state != PULL_CONNECTING &&
+	     strcmp(puller->told.sentence, status->sentence) != 0))
 		log_info("pull.state", "state", LOG_TEXT(names[status->state]), "server",
 			 LOG_TEXT(status->server), "connection", LOG_TEXT(status->connection),
 			 "sentence", LOG_TEXT(status->sentence), LOG_END);
@@ -434,6 +434,7 @@ static int pump(struct puller *puller, struct error *err)
 			continue;
 		if (sink_step(puller->sink, err) < 0)
 			return err->code;
+		tell_state(puller);
 		/* What is behind must not keep the server from its answer. */
 		puller->more = sink_owes_acknowledgement(puller->sink);
 		if (puller->more)

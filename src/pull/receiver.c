@@ -8,11 +8,10 @@
 #include "base/units.h"
 #include "binlog/event.h"
 #include "binlog/format.h"
+#include "binlog/heartbeat.h"
 #include "binlog/rotate.h"
 #include "binlog/transaction.h"
 #include "pull/suspect.h"
-
-#define HEARTBEAT_BODY_MAX (BINLOG_NAME_MAX + EVENT_CRC_SIZE)
 
 /*
  * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), with a
@@ -24,10 +23,11 @@ enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_PLACE, AWAIT_REPEATED, AWAI
 
 struct receiver {
 	enum expectation await;
-	struct place place; /* where the stream begins */
-	bool resumed;	    /* it begins within the file */
-	bool reread;	    /* it begins with the file, which is archived up to the place */
-	bool tracker_known; /* the tracker's state is that of the position */
+	struct place place;	  /* where the stream begins */
+	bool resumed;		  /* it begins within the file */
+	bool reread;		  /* it begins with the file, which is archived up to the place */
+	bool tracker_known;	  /* the tracker's state is that of the position */
+	bool transaction_damaged; /* an event of the transaction at hand came with a wrong CRC */
 
 	char file[BINLOG_NAME_MAX + 1];
 	char current_file[BINLOG_NAME_MAX + 1]; /* that the server wrote at the connect, or "" */
@@ -80,6 +80,7 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 	receiver->resumed = place->file[0] != '\0';
 	receiver->reread = false;
 	receiver->tracker_known = receiver->resumed && same_history;
+	receiver->transaction_damaged &= receiver->tracker_known;
 	snprintf(receiver->file, sizeof(receiver->file), "%s",
 		 receiver->resumed ? place->file : file);
 	receiver->position = receiver->resumed ? place->last_event_position : PLACE_FIRST_POSITION;
@@ -208,6 +209,7 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 	receiver->position = PLACE_FIRST_POSITION;
 	receiver->await = AWAIT_FORMAT;
 	receiver->resumed = false;
+	receiver->reread = false;
 	receiver->tracker_known = false;
 	receiver->file_end = false;
 	receiver->next_file[0] = '\0';
@@ -220,12 +222,13 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 /*
  * A server sends one when it has come to the end of its binlog; so nothing stands at the position
  * that was asked for. The position in it is only a hint: it counts if it is about the file at hand
- * and within 4 GiB.
+ * and known whole, or the file has not passed 4 GiB.
  */
 static int take_heartbeat(struct receiver *receiver, const struct packet_item *item,
 			  struct error *err)
 {
-	size_t length = strlen(receiver->file);
+	struct heartbeat heartbeat;
+	struct error ignored;
 
 	if (receiver->await == AWAIT_REPEATED || receiver->await == AWAIT_PLACE)
 		return ends_before_place(receiver, err);
@@ -233,11 +236,12 @@ static int take_heartbeat(struct receiver *receiver, const struct packet_item *i
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
 				 receiver->file);
 	receiver->at_end = true;
-	if (item->size < EVENT_HEADER_SIZE + length ||
-	    item->size > EVENT_HEADER_SIZE + HEARTBEAT_BODY_MAX ||
-	    memcmp(item->bytes + EVENT_HEADER_SIZE, receiver->file, length) != 0)
+	if (heartbeat_decode(item->bytes, item->size, EVENT_CRC_SIZE, receiver->format.flavour,
+			     &heartbeat, &ignored) < 0 ||
+	    strcmp(heartbeat.file, receiver->file) != 0 ||
+	    (heartbeat.is_modulo && receiver->position > UINT32_MAX))
 		return 0;
-	receiver->source_position = receiver->header.log_pos;
+	receiver->source_position = heartbeat.position;
 	return 0;
 }
 
@@ -429,6 +433,33 @@ static int take_file_end(struct receiver *receiver, const struct packet_item *it
 	return 0;
 }
 
+/*
+ * Every event group of MariaDB begins with a GTID event. To a client that does not say that it
+ * knows those (@mariadb_slave_capability), the server sends BEGIN, or a comment, of the same size
+ * and with a right CRC in its place: such a copy could never be told from the file later.
+ */
+static int check_beginning(const struct receiver *receiver, struct error *err)
+{
+	if (receiver->format.flavour != FLAVOUR_MARIADB || !receiver->step.starts ||
+	    receiver->header.type == EVENT_MARIADB_GTID)
+		return 0;
+	return error_set(
+		err, ERROR_REFUSED,
+		"%s:%" PRIu64 ": a transaction begins with %s and not with a GTID: what is "
+		"sent is not what stands in the server's file. Do: connect to the server "
+		"itself, without a proxy that keeps or pools sessions",
+		receiver->file, receiver->position, event_type_name(receiver->header.type));
+}
+
+/* Nobody is told that a transaction is safe in which an event has a wrong CRC. */
+static void note_damage(struct receiver *receiver, bool crc_wrong)
+{
+	if (crc_wrong)
+		receiver->transaction_damaged = true;
+	else if (receiver->step.starts)
+		receiver->transaction_damaged = false;
+}
+
 /* The last byte has come: the event is right, or an error; then it counts. */
 static int end_event(struct receiver *receiver, const struct packet_item *item,
 		     struct received *received, struct error *err)
@@ -441,15 +472,20 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 		return r;
 	if (repeated && event_crc_stored(&receiver->crc) != receiver->place.last_event_crc)
 		return not_the_archived(receiver, "CRC", err);
-	if (!crc_wrong &&
-	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP)) {
+	if (!crc_wrong && !repeated)
+		r = check_beginning(receiver, err);
+	if (r == 0 && !crc_wrong &&
+	    (receiver->header.type == EVENT_ROTATE || receiver->header.type == EVENT_STOP))
 		r = take_file_end(receiver, item, err);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	describe_event(receiver, crc_wrong, &received->event);
-	received->verified = repeated && !crc_wrong;
-	received->acknowledge = item->acknowledge && !crc_wrong && receiver->await != AWAIT_PLACE;
+	note_damage(receiver, crc_wrong);
+	received->acknowledge = item->acknowledge && !receiver->transaction_damaged &&
+				receiver->await != AWAIT_PLACE;
+	/* Whether the rest of its transaction was right, only who followed it himself knows. */
+	received->verified = repeated && !receiver->transaction_damaged &&
+			     (receiver->tracker_known || item->acknowledge);
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -516,7 +552,7 @@ static int take_first(struct receiver *receiver, const struct packet_item *item,
 	}
 	if (receiver->stored)
 		return take_stored(receiver, item, received, err);
-	if (header->type == EVENT_HEARTBEAT && item->kind == PACKET_EVENT)
+	if (heartbeat_is(header->type) && item->kind == PACKET_EVENT)
 		return take_heartbeat(receiver, item, err);
 	return 0;
 }

@@ -39,9 +39,11 @@ struct received {
 	uint64_t length;	    /* of the event */
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
-	/* With @last: the server asks for an acknowledgement of it, and it is right. */
+	/* With @last: the server asks for an acknowledgement of it, and no event of its
+	 * transaction came with a wrong CRC. */
 	bool acknowledge;
-	/* Of NOTHING: the last archived event has come again and is the same. */
+	/* Of NOTHING: the last archived event has come again and is the same, and may be
+	 * acknowledged, for the one that should have done so may have died before. */
 	bool verified;
 };
 

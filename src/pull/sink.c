@@ -37,8 +37,9 @@ struct sink {
 	bool polled;	      /* the ring watches the keeper's descriptor */
 	uint64_t attach_usec; /* when to try again, if it is not connected */
 	uint64_t attach_pause_usec;
-	struct error away; /* why it is not; code 0 at first */
-	bool has_attached; /* an answer that the puller has not taken */
+	uint64_t attached_usec; /* when it answered last */
+	struct error away;	/* why it is not; code 0 at first */
+	bool has_attached;	/* an answer that the puller has not taken */
 	bool let_go;
 	struct attached attached;
 	bool has_status, has_semi_sync, semi_sync_due;
@@ -175,7 +176,9 @@ static void keeper_lost(struct sink *sink, const char *reason)
 	keeper_client_disconnect(sink->client);
 	watch_keeper(sink);
 	error_set(&sink->away, ERROR_UNAVAILABLE, "%s", reason);
-	sink->attach_usec = clock_monotonic_usec();
+	/* One that ends each conversation at once is not to be asked for the next one all the time.
+	 */
+	sink->attach_usec = MAX(clock_monotonic_usec(), sink->attached_usec + RETRY_USEC);
 	log_warning("keeper.lost", "reason", LOG_TEXT(reason), LOG_END);
 }
 
@@ -226,6 +229,7 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 		return;
 	}
 	sink->away.code = 0;
+	sink->attached_usec = clock_monotonic_usec();
 	log_info("keeper.attached", "held", LOG_NUMBER(held), LOG_END);
 	if (!held) {
 		sink->attached = *attached;

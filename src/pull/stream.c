@@ -154,8 +154,10 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 	packet_reader_start(stream->reader, stream->tls, stream->source->semi_sync);
 	acknowledger_start(stream->acknowledger, stream->tls);
 	receiver_start(stream->receiver, place, location->file, request->same_history);
-	if (whole)
+	if (whole) {
 		receiver_set_reread(stream->receiver);
+		log_info("stream.rereads", "file", LOG_TEXT(location->file), LOG_END);
+	}
 	receiver_set_current(stream->receiver, stream->facts.last_file);
 	log_info("stream.begins", "server", LOG_TEXT(request->server->host), "connection",
 		 LOG_TEXT(stream->id), "file", LOG_TEXT(location->file), "position",

@@ -12,9 +12,9 @@ import time
 import unittest
 
 from tests.integration.lab import processes, program
-from tests.integration.lab.hostile import (ANNOTATE, FIRST_POSITION, GTID_LIST, HEADER_SIZE, IN_USE,
-                                           HostileServer, History, event, fake_rotate, heartbeat,
-                                           sign)
+from tests.integration.lab.hostile import (FIRST_POSITION, GTID_LIST, HEADER_SIZE, IGNORABLE,
+                                           IN_USE, QUERY, HostileServer, History, event,
+                                           fake_rotate, heartbeat, sign)
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
 from tests.integration.lab.scratch import Scratch
@@ -149,12 +149,12 @@ def packet(make):
 
 
 def new_event(scene, **fields):
-    return scene.history.next_event(ANNOTATE, b"new" * 100, **fields)
+    return scene.history.next_event(IGNORABLE, b"new" * 100, **fields)
 
 
 def without_room(scene):
     """An event of a header and 2 bytes."""
-    raw = event(ANNOTATE, b"", 0)[:-2]
+    raw = event(IGNORABLE, b"", 0)[:-2]
     return raw[:9] + struct.pack("<I", len(raw)) + raw[13:]
 
 
@@ -258,6 +258,9 @@ BEHIND_AN_ARCHIVED_EVENT = {
     "a FORMAT_DESCRIPTION within the file": (
         after(lambda s: [with_end(s.history.events[0], 0)]), "refused",
         TWICE + "FORMAT_DESCRIPTION stands there"),
+    "a transaction whose GTID was rewritten": (
+        after(lambda s: [s.history.next_event(QUERY, bytes(14) + b"BEGIN")]), "refused",
+        "a transaction begins with QUERY and not with a GTID"),
     "a ROTATE to a position other than 4": (
         after(lambda s: [fake_rotate(NEXT, 120)]), "refused", TWICE + f"goes on with {NEXT}:120"),
     "a ROTATE to the same file": (
@@ -301,8 +304,8 @@ BEHIND_AN_ARCHIVED_EVENT = {
 AT_THE_BEGINNING = {
     "a file without GTID_LIST": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
-                                 event(ANNOTATE, b"x" * 50, 0)]), "refused",
-        "ANNOTATE_ROWS where GTID_LIST is due"),
+                                 event(IGNORABLE, b"x" * 50, 0)]), "refused",
+        "IGNORABLE where GTID_LIST is due"),
     "a file with nothing but its format": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0], fake_rotate(NEXT)]),
         "refused", TWICE + "without a ROTATE"),

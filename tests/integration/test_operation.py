@@ -237,6 +237,10 @@ class FlavourTest(unittest.TestCase):
             self.assertEqual((source["observed"]["sentence"], source["behind"]), ("", "0"))
             self.assertRegex(source["observed"]["gtids"], gtids)
             self.assertEqual(source["covered"]["gtids"], source["observed"]["gtids"])
+            # Each sends a heartbeat of its own kind while it has nothing else.
+            idle_since = time.time()
+            wait_until(lambda: usec(vault.source_status(SOURCE)["covered"], "until")
+                       > idle_since + 3, 30, vault.tail)
             self.assertGreater(int(source["purge"].get("usec", -1)),
                                0 if int(source["purge"]["expire_usec"]) else -2)
             advice = vault.verb("source", "purge-advice", SOURCE)

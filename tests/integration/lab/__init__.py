@@ -14,6 +14,9 @@ and owns what it starts:
     loopfs     an XFS or ext4 file system in an image
     workload   every event type that a server can write
     binlog     what a binlog file holds
+    beyond     a binlog file of more than 4 GiB
+    proxy      a network that can be cut
+    hostile    a server that lies
     decrypt    the plain content of what a server has encrypted
     traffic    mixed traffic against a server, and bulk for the benchmark
     vault      Binvault itself: configuration, init, run, verbs
@@ -33,6 +36,10 @@ import os
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
+
+
+# Tests that repeat a longer one for other servers or with more rounds run only then.
+THOROUGH = bool(os.environ.get("BINVAULT_THOROUGH"))
 
 
 def build_directory():

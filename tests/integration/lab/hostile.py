@@ -21,7 +21,8 @@ HOST = "127.0.0.1"
 GOLDEN = PROJECT / "tests/golden/mariadb-10.11.binlog"
 PAYLOAD_MAX = 0xFFFFFF
 HEADER_SIZE, CRC_SIZE, FIRST_POSITION = 19, 4, 4
-QUERY, STOP, ROTATE, FORMAT, HEARTBEAT, ANNOTATE, GTID_LIST = 2, 3, 4, 15, 27, 160, 163
+QUERY, STOP, ROTATE, FORMAT, HEARTBEAT, IGNORABLE, GTID, GTID_LIST = (
+    2, 3, 4, 15, 27, 28, 162, 163)
 IN_USE, ARTIFICIAL = 1, 0x20
 
 # LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
@@ -84,7 +85,7 @@ class History:
         self.events.append(self.next_event(kind, body))
 
     def grow(self, size=100):
-        self.add(ANNOTATE, self._seed * size)
+        self.add(IGNORABLE, self._seed * size)
 
     def end(self, next_name, how):
         """No more comes: by a ROTATE, by a STOP, or without a word as after a crash."""

@@ -15,14 +15,19 @@ REMEMBERED = 1 << 16  # bytes of each connection
 
 class Proxy:
     """Stands where `server` stands: `host` and `port` are what a client connects to. The server
-    sees it come from `address`."""
+    sees it come from `address`.
+
+    `limit` is how many bytes of the server a new connection gets before it is cut, or a function
+    that is called for each; None: no limit. `cut_count` says how many were cut so.
+    """
 
     def __init__(self, scratch, server, address=HOST):
-        self._server, self._from = server, address
+        self.server, self.address = server, address
+        self.limit, self.cut_count = None, 0
         self._listener = socket.create_server((HOST, 0))
         self.host, self.port = self._listener.getsockname()
-        self._open = threading.Event()  # bytes pass
-        self._open.set()
+        self.is_open = threading.Event()  # bytes pass
+        self.is_open.set()
         self._ended = threading.Event()
         self._connections = []
         scratch.defer(self.stop)
@@ -30,13 +35,13 @@ class Proxy:
 
     def hold(self):
         """Cut the network: from now on no byte passes, and nobody is told."""
-        self._open.clear()
+        self.is_open.clear()
 
     def resume(self):
         """The network is back. What was connected when it was cut stays dead."""
         for connection in self._connections:
             connection.end()
-        self._open.set()
+        self.is_open.set()
 
     def sent(self):
         """What clients have sent, [bytes of one connection], the oldest first."""
@@ -44,7 +49,7 @@ class Proxy:
 
     def stop(self):
         self._ended.set()
-        self._open.set()
+        self.is_open.set()
         self._listener.close()
         for connection in self._connections:
             connection.end()
@@ -55,16 +60,15 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            connection = _Connection(client, (self._server.host, self._server.port), self._from,
-                                     self._open)
+            connection = _Connection(self, client)
             self._connections.append(connection)
             threading.Thread(target=connection.run, daemon=True).start()
 
 
 class _Connection:
-    def __init__(self, client, address, source, is_open):
-        self._client, self._address, self._from = client, address, source
-        self._is_open = is_open
+    def __init__(self, proxy, client):
+        self._proxy, self._client, self._is_open = proxy, client, proxy.is_open
+        self._left = proxy.limit() if callable(proxy.limit) else proxy.limit
         self._upstream = None
         self._dead = False
         self.sent = bytearray()
@@ -84,8 +88,9 @@ class _Connection:
             if self._dead:
                 return
             try:
-                self._upstream = socket.create_connection(self._address,
-                                                          source_address=(self._from, 0))
+                self._upstream = socket.create_connection(
+                    (self._proxy.server.host, self._proxy.server.port),
+                    source_address=(self._proxy.address, 0))
             except OSError:
                 return  # the server is away: so is its connection
             with self._upstream:
@@ -108,6 +113,18 @@ class _Connection:
             if side is self._client:
                 self.sent += data[:REMEMBERED - len(self.sent)]
                 self._upstream.sendall(data)
-            else:
-                self._client.sendall(data)
+            elif not self._to_client(data):
+                return False
         return True
+
+    def _to_client(self, data):
+        if self._left is None:
+            self._client.sendall(data)
+            return True
+        self._client.sendall(data[:self._left])
+        self._left -= len(data)
+        if self._left > 0:
+            return True
+        self._left = 0
+        self._proxy.cut_count += 1
+        return False

@@ -219,6 +219,44 @@ static void a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there(vo
 		&fixture->err, ERROR_DIVERGED, "ends before 256, where an archived event");
 }
 
+/* MySQL sends the second kind, MariaDB a sub-header beyond 4 GiB. */
+static void a_heartbeat_of_each_kind_says_where_the_server_is(void **state)
+{
+	static const struct {
+		uint8_t type;
+		uint32_t log_pos;
+		const char *body;
+		size_t size;
+		uint64_t position;
+	} kinds[] = {
+		{EVENT_HEARTBEAT, 4711, GOLDEN_FILE, sizeof(GOLDEN_FILE) - 1, 4711},
+		{EVENT_HEARTBEAT, 0, "\x05\0\0\0\1\0\0\0" GOLDEN_FILE, sizeof(GOLDEN_FILE) + 7,
+		 (1ULL << 32) + 5},
+		{EVENT_HEARTBEAT_V2, 0, "\1\x11" GOLDEN_FILE "\2\x09\xfe\x06\0\0\0\1\0\0\0\0",
+		 sizeof(GOLDEN_FILE) + 13, (1ULL << 32) + 6},
+		{EVENT_HEARTBEAT, 815, "golden-bin.000002", 17, (1ULL << 32) + 6},
+	};
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	fixture->stream.size -= 48; /* the ROTATE */
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+		  &fixture->err);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct bytes beside = {0};
+
+		assert_int_equal(receiver_at_end(fixture->receiver), i > 0);
+		event_add(&beside, kinds[i].type, 0, kinds[i].log_pos, kinds[i].body,
+			  kinds[i].size);
+		assert_ok(offer_all(fixture->receiver, &beside, 0, taken, &fixture->err),
+			  &fixture->err);
+		assert_int_equal(receiver_source_position(fixture->receiver), kinds[i].position);
+		bytes_free(&beside);
+	}
+}
+
 static void a_heartbeat_is_no_beginning_of_a_file(void **state)
 {
 	struct fixture *fixture = *state;
@@ -289,9 +327,9 @@ static void positions_are_counted_and_compared_modulo_4_gib(void **state)
 	put_le(stream->bytes + EVENT_HEADER_SIZE, place.last_event_position, 8);
 	event_sign(stream->bytes, get_le32(stream->bytes + 9));
 	bytes_add(stream, last.bytes, last.size);
-	event_add(stream, EVENT_QUERY, 0, 0, "unknown position", 16);
+	event_add(stream, EVENT_IGNORABLE, 0, 0, "unknown position", 16);
 	for (unsigned i = 1; i < 6; i++)
-		event_add(stream, EVENT_XID, 0,
+		event_add(stream, EVENT_IGNORABLE, 0,
 			  (uint32_t)(place.position + EVENT_HEADER_SIZE + 16 + EVENT_CRC_SIZE +
 				     i * size),
 			  "12345678", 8);
@@ -429,6 +467,44 @@ static void a_file_without_checksums_is_refused(void **state)
 	bytes_free(&file);
 }
 
+/* As MariaDB does for a client that does not know GTIDs: BEGIN, in the same room. */
+static void rewrite_gtid(uint8_t *event)
+{
+	static const char text[] = "BEGIN";
+	size_t length = get_le32(event + 9);
+
+	assert_int_equal(length, EVENT_HEADER_SIZE + 13 + 1 + strlen(text) + EVENT_CRC_SIZE);
+	event[4] = EVENT_QUERY;
+	memset(event + EVENT_HEADER_SIZE, 0, 14);
+	memcpy(event + EVENT_HEADER_SIZE + 14, text, strlen(text));
+	event_sign(event, length);
+}
+
+static void a_file_whose_gtids_were_rewritten_is_refused_at_the_first(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t at = 4; at < fixture->file.size; at += get_le32(fixture->file.bytes + at + 9)) {
+		uint8_t *event = fixture->file.bytes + at, before[42];
+		char words[80];
+
+		if (event[4] != EVENT_MARIADB_GTID || get_le32(event + 9) != 42)
+			continue;
+		memcpy(before, event, 42);
+		rewrite_gtid(event);
+		stream_whole(fixture);
+		taken_reset(&fixture->taken);
+		receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+		snprintf(words, sizeof(words), "%s:%zu: a transaction begins with QUERY",
+			 GOLDEN_FILE, at);
+		assert_fails(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken,
+				       &fixture->err),
+			     &fixture->err, ERROR_REFUSED, words);
+		assert_int_equal(receiver_position(fixture->receiver), at);
+		memcpy(event, before, 42);
+	}
+}
+
 static void a_stop_ends_a_file_without_naming_the_next(void **state)
 {
 	struct fixture *fixture = *state;
@@ -511,6 +587,7 @@ int main(void)
 		TEST(another_last_event_is_refused),
 		TEST(a_server_whose_file_ended_before_the_last_event_is_refused),
 		TEST(a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there),
+		TEST(a_heartbeat_of_each_kind_says_where_the_server_is),
 		TEST(a_heartbeat_is_no_beginning_of_a_file),
 		TEST(what_is_beside_the_file_is_not_stored),
 		TEST(a_missing_event_is_seen_by_the_position_of_the_next),
@@ -521,6 +598,7 @@ int main(void)
 		TEST(nothing_follows_the_end_of_a_file_in_it),
 		TEST(a_stream_must_begin_where_it_was_asked_to),
 		TEST(a_file_without_checksums_is_refused),
+		TEST(a_file_whose_gtids_were_rewritten_is_refused_at_the_first),
 		TEST(a_stop_ends_a_file_without_naming_the_next),
 		TEST(no_event_allocates),
 	};

@@ -83,6 +83,21 @@ static void it_says_how_far_it_is(void **state)
 	assert_true(last > 90);
 }
 
+/* Only what is new of the file at hand is gone on with so. */
+static void the_next_file_is_taken_from_its_beginning(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 911);
+
+	stream_whole(fixture);
+	fake_rotate_add(&fixture->stream, 4, "golden-bin.000002");
+	bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+	assert_ok(reread(fixture, &place), &fixture->err);
+	assert_int_equal(fixture->taken.file_count, 1);
+	assert_true(receiver_verified(fixture->receiver));
+	assert_int_equal(fixture->taken.stored.size, fixture->file.size - place.position + 252);
+}
+
 static void another_history_is_found_out(void **state)
 {
 	struct fixture *fixture = *state;
@@ -128,7 +143,7 @@ static int offer_zeros(struct fixture *fixture, uint64_t end, uint32_t length, u
 	int r = 0;
 
 	put_le(head, 1700000000, 4);
-	head[4] = EVENT_APPEND_BLOCK;
+	head[4] = EVENT_IGNORABLE;
 	put_le(head + 9, length, 4);
 	put_le(head + 13, (uint32_t)end, 4);
 	assert_ok(event_crc_init(&crc, length, &fixture->err), &fixture->err);
@@ -236,6 +251,7 @@ int main(void)
 		TEST(what_is_archived_is_passed_over_up_to_any_event),
 		TEST(transactions_are_followed_from_the_beginning),
 		TEST(it_says_how_far_it_is),
+		TEST(the_next_file_is_taken_from_its_beginning),
 		TEST(another_history_is_found_out),
 		TEST(what_was_damaged_since_is_passed_over_too),
 		TEST(a_file_beyond_4_gib_is_counted_in_64_bits_and_gone_on_with),
