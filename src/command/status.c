@@ -66,14 +66,21 @@ static void print_head(const json_t *status)
 {
 	const json_t *source, *sources = json_object_get(status, "sources");
 	size_t i, alarm_count = json_array_size(json_object_get(status, "alarms")), bad = 0;
+	bool covered = true;
 	char now[TIME_TEXT_SIZE], state[96];
 
-	json_array_foreach(sources, i, source) bad += !flag_of(source, "normal");
+	json_array_foreach(sources, i, source)
+	{
+		bad += !flag_of(source, "normal");
+		covered &= strcmp(text_of(source, "state"), "streaming") == 0 &&
+			   !json_object_get(source, "missed_since");
+	}
 	if (flag_of(status, "normal"))
 		snprintf(state, sizeof(state), "ok");
 	else if (bad > 0)
-		snprintf(state, sizeof(state), "ATTENTION: %zu of %zu sources not covered", bad,
-			 json_array_size(sources));
+		snprintf(state, sizeof(state), "ATTENTION: %zu of %zu sources %s", bad,
+			 json_array_size(sources),
+			 covered ? "not as they should be" : "not covered");
 	else if (alarm_count > 0)
 		snprintf(state, sizeof(state), "ATTENTION: %zu alarm%s", alarm_count,
 			 alarm_count == 1 ? "" : "s");
@@ -161,8 +168,17 @@ static void column_behind(const json_t *source, uint64_t now, char text[static C
 
 static void column_semi_sync(const json_t *source, uint64_t now, char text[static CELL_SIZE])
 {
-	(void)now;
-	snprintf(text, CELL_SIZE, "%s", text_of(source, "semi_sync"));
+	const json_t *semi_sync = json_object_get(source, "semi_sync");
+	uint64_t since = number_of(semi_sync, "since");
+	char time[32];
+
+	text[0] = '\0';
+	duration_text(now > since ? now - since : 0, time, sizeof(time));
+	if (semi_sync && flag_of(semi_sync, "on"))
+		snprintf(text, CELL_SIZE, "on, %" PRIu64 " async",
+			 number_of(semi_sync, "off_spans"));
+	else if (semi_sync)
+		snprintf(text, CELL_SIZE, "off %s", time);
 }
 
 static void column_gaps(const json_t *source, uint64_t now, char text[static CELL_SIZE])
@@ -205,6 +221,30 @@ static const struct column columns[] = {
 	{"BEHIND", column_behind}, {"SEMI-SYNC", column_semi_sync},
 	{"GAPS", column_gaps},	   {"PURGE HORIZON", column_purge},
 };
+
+/* Why it is off; or when it was, since it was first on. */
+static void print_semi_sync(const json_t *source, uint64_t now)
+{
+	const json_t *semi_sync = json_object_get(source, "semi_sync");
+	const json_t *last = json_object_get(semi_sync, "last_off");
+	char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], time[32];
+
+	if (!semi_sync)
+		return;
+	moment(number_of(semi_sync, "since"), now, since);
+	if (!flag_of(semi_sync, "on")) {
+		printf("  %s: its server has not waited for us since %s: %s\n",
+		       text_of(source, "name"), since, text_of(semi_sync, "sentence"));
+	} else if (last) {
+		moment(number_of(last, "since"), now, since);
+		moment(number_of(last, "until"), now, until);
+		duration_text(number_of(semi_sync, "off_usec"), time, sizeof(time));
+		printf("  %s: asynchronous %" PRIu64 " time%s, %s in all, last from %s to %s: %s\n",
+		       text_of(source, "name"), number_of(semi_sync, "off_spans"),
+		       number_of(semi_sync, "off_spans") == 1 ? "" : "s", time, since, until,
+		       text_of(last, "sentence"));
+	}
+}
 
 /* What is only a warning: the stream does not depend on it. */
 static void print_observed(const json_t *source, uint64_t now)
@@ -252,6 +292,7 @@ static void print_details(const json_t *source, uint64_t now)
 		       text_of(source, "name"), number_of(source, "gaps"),
 		       number_of(source, "gaps") == 1 ? "" : "s", text_of(source, "history"),
 		       text_of(source, "name"));
+	print_semi_sync(source, now);
 	print_observed(source, now);
 	json_array_foreach(segments, i, segment)
 	{

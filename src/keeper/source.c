@@ -170,6 +170,7 @@ static void disconnect(struct source *source, const char *reason)
 	source->stage = SOURCE_AWAY;
 	source->has_status = false;
 	loop_timer_clear(source->keeper->loop, &source->attach_timer);
+	spans_no_puller(source);
 	begin_all(source);
 }
 
@@ -460,6 +461,25 @@ static int on_damaged(struct source *source, const struct message *message, stru
 	return r;
 }
 
+static int on_semi_sync(struct source *source, const struct message *message, struct error *err)
+{
+	struct pull_semi_sync told;
+	int r = pull_semi_sync_decode(message, &told, err);
+
+	if (r == 0)
+		spans_told(source, &told);
+	return r;
+}
+
+static int on_observed(struct source *source, struct message *message, struct error *err)
+{
+	int r = coverage_observed(source, message, err);
+
+	if (r == 0)
+		spans_observed(source);
+	return r;
+}
+
 static int on_attached_message(struct source *source, struct message *message, struct error *err)
 {
 	if (message->type == MESSAGE_PROGRESS)
@@ -467,7 +487,7 @@ static int on_attached_message(struct source *source, struct message *message, s
 	if (message->type == MESSAGE_SEGMENT_CLOSED)
 		return on_closed(source, message, err);
 	if (message->type == MESSAGE_OBSERVED)
-		return coverage_observed(source, message, err);
+		return on_observed(source, message, err);
 	if (message->type == MESSAGE_DAMAGED)
 		return on_damaged(source, message, err);
 	return on_open(source, message, err);
@@ -486,6 +506,8 @@ static int on_message(struct source *source, struct message *message, struct err
 	}
 	if (message->type == MESSAGE_STATE)
 		return on_status(source, message, err);
+	if (message->type == MESSAGE_SEMI_SYNC)
+		return on_semi_sync(source, message, err);
 	if (message->type == MESSAGE_ATTACH && source->stage != SOURCE_ATTACHING)
 		return on_attach(source, message, err);
 	if (source->stage == SOURCE_ATTACHED)
@@ -648,6 +670,7 @@ void source_free(struct source *source)
 		sealing_free(sealing);
 	}
 	coverage_release(&source->coverage);
+	spans_release(source);
 	free(source);
 }
 

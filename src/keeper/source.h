@@ -18,6 +18,7 @@
 #include "keeper/keeper.h"
 #include "keeper/quota.h"
 #include "keeper/sealing.h"
+#include "keeper/spans.h"
 #include "protocol/control.h"
 #include "protocol/pull_messages.h"
 
@@ -54,6 +55,7 @@ struct source {
 
 	struct coverage coverage;
 	struct quota quota;
+	struct spans spans;
 	struct control control; /* what the puller was told last, or will be when it attaches */
 	struct loop_timer control_timer;
 

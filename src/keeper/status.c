@@ -39,7 +39,8 @@ static uint64_t gap_count(const struct source *source)
 static bool source_is_normal(const struct source *source, uint64_t now)
 {
 	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_count(source) > 0 ||
-	    source->control.kind != CONTROL_PULL || coverage_missed_since(source, now))
+	    source->control.kind != CONTROL_PULL || coverage_missed_since(source, now) ||
+	    !spans_are_normal(source, now))
 		return false;
 	if (source->has_status && source->status.state != PULL_CONNECTING &&
 	    source->status.state != PULL_STREAMING)
@@ -79,7 +80,7 @@ static json_t *quota(const struct source *source, uint64_t now)
 static json_t *source_object(const struct source *source, uint64_t now)
 {
 	json_t *object = json_object();
-	json_t *paused = pause_status(source);
+	json_t *paused = pause_status(source), *semi_sync = spans_status(source);
 	const char *sentence = "";
 
 	if (source->control.kind != CONTROL_PULL)
@@ -103,6 +104,8 @@ static json_t *source_object(const struct source *source, uint64_t now)
 		json_put(object, "quota", quota(source, now));
 	json_put_string(object, "connection", source->has_status ? source->status.connection : "");
 	coverage_status(source, now, object);
+	if (semi_sync)
+		json_put(object, "semi_sync", semi_sync);
 	json_put_u64(object, "received", source->has_progress ? source->progress.byte_count : 0);
 	json_put_u64(object, "gaps", gap_count(source));
 	if (generation(source))

@@ -14,6 +14,11 @@
  *     purge                file (the oldest that is not durable whole; "" if that is the one being
  *                          written), usec (until the server may purge it; left out if that is not
  *                          known, or never by age), purged (it has), expire_usec, size_limit
+ *     semi_sync            left out where it is not asked for: on, since, sentence (why not), file
+ *                          and position (acknowledged last), acknowledged and not_acknowledged
+ *                          (transactions since the puller's start), off_spans and off_usec (that
+ *                          have ended since it was first on, at most since the keeper's start),
+ *                          last_off {since, until, sentence}
  *     observed             time, server, server_time, read_only, file, position, files, gtids,
  *                          semi_sync and its counters, as the server said; sentence, failed: why
  * and when it could not be asked received             bytes since the puller's start segments []

@@ -395,7 +395,7 @@ int connection_open_as(const struct config_source *source, const struct config_s
 	return 0;
 }
 
-unsigned long connection_id(const struct connection *connection)
+unsigned long connection_thread(const struct connection *connection)
 {
 	return mysql_thread_id(connection->mysql);
 }

@@ -50,7 +50,7 @@ DEFINE_CLEANUP(connection_free, struct connection *);
 const char *connection_version(const struct connection *connection);
 
 /* Its thread at the server, for KILL. */
-unsigned long connection_id(const struct connection *connection);
+unsigned long connection_thread(const struct connection *connection);
 
 int connection_execute(struct connection *connection, const char *statement,
 		       struct error *err) MUST_CHECK;

@@ -272,7 +272,7 @@ int feed_offer(struct feed *feed, const struct received *item, const uint8_t *fo
 
 	ASSERT(!feed->has_item);
 	if (item->kind == RECEIVED_NOTHING) {
-		if (item->acknowledge)
+		if (item->verified)
 			sink_request_again(feed->sink, &feed->place);
 		return 0;
 	}

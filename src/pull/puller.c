@@ -13,6 +13,7 @@
 #include "pull/credential.h"
 #include "pull/divergence.h"
 #include "pull/feed.h"
+#include "pull/listening.h"
 #include "pull/observing.h"
 #include "pull/semi_sync.h"
 #include "pull/servers.h"
@@ -28,10 +29,6 @@
 #define TAG_RUNNER   13
 #define TAG_OBSERVER 14
 #define TAG_SEND     15 /* an acknowledgement that could not be sent at once */
-
-/* A server that shows no sign of life for so many heartbeats, and so long, is gone. */
-#define SILENT_HEARTBEATS 3
-#define SILENT_LEAST_USEC (3 * USEC_PER_SEC)
 
 /* A stream that lasted so long is a success, and what follows a first failure again. */
 #define STEADY_USEC (10 * USEC_PER_SEC)
@@ -73,9 +70,8 @@ struct puller {
 	uint64_t opened_usec;
 	bool steady;
 
-	bool more;	      /* there may be more to read; let the ring tell what it has first */
-	bool listening;	      /* the ring watches the server's descriptor */
-	uint64_t listen_usec; /* since when, or since something came */
+	bool more; /* there may be more to read; let the ring tell what it has first */
+	struct listening listening;
 	struct allowance allowance;
 
 	/* Where the stream was damaged last: a second time there is not the network's doing. */
@@ -135,6 +131,8 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->feed = feed_new(puller->sink);
 	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
 		       TAG_OBSERVER);
+	listening_init(&puller->listening, options->ring, TAG_SERVER,
+		       options->source->heartbeat_usec);
 	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
 		.source = options->source,
 		.ring = options->ring,
@@ -270,8 +268,7 @@ static void plan_divergence(struct puller *puller, const char *sentence)
 static void close_stream(struct puller *puller)
 {
 	semi_sync_closing(puller->semi_sync, "not connected to a server");
-	ring_poll_cancel(puller->options.ring, TAG_SERVER);
-	puller->listening = false;
+	listening_end(&puller->listening);
 	stream_close(puller->stream);
 }
 
@@ -349,31 +346,6 @@ static int open_stream(struct puller *puller, struct error *err)
 	return 0;
 }
 
-static uint64_t silence_usec(const struct puller *puller)
-{
-	return MAX(SILENT_HEARTBEATS * puller->source->heartbeat_usec, SILENT_LEAST_USEC);
-}
-
-/* Nothing to read: wait for it, and for the end of the server's time. */
-static void listen_to_server(struct puller *puller, enum tls_want want)
-{
-	if (stream_heard(puller->stream) || !puller->listening)
-		puller->listen_usec = clock_monotonic_usec();
-	if (puller->listening)
-		return;
-	puller->listening = true;
-	if (want == TLS_WANT_WRITE)
-		ring_poll_writable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
-	else
-		ring_poll_readable(puller->options.ring, stream_fd(puller->stream), TAG_SERVER);
-}
-
-static bool is_silent(const struct puller *puller)
-{
-	return stream_is_open(puller->stream) && puller->listening &&
-	       clock_monotonic_usec() >= puller->listen_usec + silence_usec(puller);
-}
-
 static void acknowledge(struct puller *puller)
 {
 	struct error err;
@@ -413,11 +385,12 @@ static int receive(struct puller *puller)
 	struct error err;
 	int r;
 
-	if (puller->listening || !allowance_is_left(&puller->allowance, clock_monotonic_usec()))
+	if (puller->listening.waiting ||
+	    !allowance_is_left(&puller->allowance, clock_monotonic_usec()))
 		return 0;
 	r = stream_next(puller->stream, &received, &want, &err);
 	if (r == 0) {
-		listen_to_server(puller, want);
+		listening_begin(&puller->listening, puller->stream, want);
 		return 0;
 	}
 	if (r > 0) {
@@ -437,9 +410,12 @@ static int receive(struct puller *puller)
 	return 1;
 }
 
+/* What was taken from the stream is archived in any case. */
 static bool may_pump(const struct puller *puller)
 {
-	return puller->draining || !puller->options.stopping();
+	if (puller->draining)
+		return true;
+	return !puller->options.stopping() && (!puller->held || feed_has_item(puller->feed));
 }
 
 /* From the stream into the segment, until one of them blocks. */
@@ -451,8 +427,6 @@ static int pump(struct puller *puller, struct error *err)
 	puller->more = false;
 	/* What is not archived never blocks, so a flood of it would keep us here. */
 	while (r > 0 && stream_is_open(puller->stream) && may_pump(puller)) {
-		if (!feed_has_item(puller->feed) && puller->held)
-			return 0;
 		r = feed_has_item(puller->feed) ? feed_step(puller->feed, err) : receive(puller);
 		if (r < 0)
 			return r;
@@ -536,6 +510,24 @@ static void roll_if_old(struct puller *puller)
 }
 
 /*
+ * We are to leave the server. With semi-sync what it has sent is taken first, because it may wait
+ * for an answer about that; but not for ever.
+ */
+static void begin_drain(struct puller *puller)
+{
+	puller->draining = semi_sync_is_awaited(puller->semi_sync);
+	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
+}
+
+/* After each pump. */
+static void note_drained(struct puller *puller)
+{
+	puller->draining = puller->draining && stream_is_open(puller->stream) &&
+			   (!puller->listening.waiting || feed_has_item(puller->feed)) &&
+			   clock_monotonic_usec() < puller->drain_usec;
+}
+
+/*
  * The keeper wants the source to be left alone, for a while or until a person says otherwise. First
  * what was received becomes durable, and is acknowledged; then the stream ends, which takes us out
  * of the replicas that the server waits for; then the segment.
@@ -551,16 +543,19 @@ static void hold(struct puller *puller)
 		servers_again(&puller->servers, now);
 		log_info(puller->held ? "pull.held" : "pull.goes-on", "sentence",
 			 LOG_TEXT(control->sentence), LOG_END);
-		if (puller->held)
+		puller->draining = false;
+		if (puller->held) {
 			observing_rest(&puller->observing);
+			begin_drain(puller);
+		}
 	}
 	if (!puller->held)
 		return;
 	if (stream_is_open(puller->stream)) {
 		/* Where nothing goes on anyway there is nothing to wait for. */
 		if (now < puller->held_usec && !sink_trouble(puller->sink) &&
-		    (feed_has_item(puller->feed) || !sink_is_settled(puller->sink) ||
-		     semi_sync_is_sending(puller->semi_sync)))
+		    (puller->draining || feed_has_item(puller->feed) ||
+		     !sink_is_settled(puller->sink) || semi_sync_is_sending(puller->semi_sync)))
 			return;
 		semi_sync_leave(puller->semi_sync, control->sentence);
 		leave_stream(puller);
@@ -573,39 +568,25 @@ static void begin_stop(struct puller *puller)
 {
 	puller->stop_begun = true;
 	puller->stop_usec = clock_monotonic_usec() + STOP_USEC;
-	puller->drain_usec = clock_monotonic_usec() + DRAIN_USEC;
-	puller->draining = semi_sync_is_awaited(puller->semi_sync);
+	begin_drain(puller);
 	if (!puller->draining)
 		close_stream(puller);
 }
 
-/* Take what the server has sent, and may wait for an answer about, but not for ever. 1: done. */
-static int drain(struct puller *puller, struct error *err)
-{
-	int r = pump(puller, err);
-
-	if (r < 0)
-		return r;
-	puller->draining = stream_is_open(puller->stream) &&
-			   (!puller->listening || feed_has_item(puller->feed)) &&
-			   clock_monotonic_usec() < puller->drain_usec;
-	return !puller->draining;
-}
-
 /*
- * 1: the last segment is closed. The stream stays until then with semi-sync, because the server
- * waits to be told that what it holds is durable.
+ * 1: the last segment is closed. With semi-sync the stream stays until then, so that the server can
+ * be told.
  */
 static int turn_stopping(struct puller *puller, struct error *err)
 {
-	int r;
-
 	if (!puller->stop_begun)
 		begin_stop(puller);
 	if (puller->draining) {
-		r = drain(puller, err);
-		if (r <= 0)
-			return r;
+		if (pump(puller, err) < 0)
+			return err->code;
+		note_drained(puller);
+		if (puller->draining)
+			return 0;
 	}
 	if (sink_is_open(puller->sink))
 		sink_end(puller->sink, SEGMENT_ENDED_SHUTDOWN, NULL);
@@ -692,11 +673,11 @@ static int turn(struct puller *puller, struct error *err)
 		return r;
 	if (puller->options.stopping())
 		return turn_stopping(puller, err);
-	if (is_silent(puller)) {
+	if (stream_is_open(puller->stream) && listening_is_silent(&puller->listening)) {
 		error_set(err, ERROR_CLOSED,
 			  "%s:%u has shown no sign of life for %" PRIu64 " ms: is the network cut?",
 			  server(puller)->host, (unsigned)server(puller)->port,
-			  silence_usec(puller) / USEC_PER_MSEC);
+			  puller->listening.silence_usec / USEC_PER_MSEC);
 		stream_lost(puller, err);
 	}
 	hold(puller);
@@ -708,6 +689,7 @@ static int turn(struct puller *puller, struct error *err)
 		r = pump(puller, err);
 	if (r < 0)
 		return r;
+	note_drained(puller);
 	/* What was ended just now can begin to be written. */
 	r = sink_step(puller->sink, err);
 	if (r < 0)
@@ -733,15 +715,17 @@ static void set_timer(struct puller *puller)
 
 	if (puller->more)
 		deadline = 1;
+	else if (puller->draining)
+		deadline = MIN(deadline, puller->drain_usec);
 	else if (puller->stop_begun)
-		deadline = MIN(deadline, puller->draining ? puller->drain_usec : puller->stop_usec);
+		deadline = MIN(deadline, puller->stop_usec);
 	else if (puller->held && stream_is_open(puller->stream))
 		deadline = MIN(deadline, puller->held_usec);
 	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
 		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
 		deadline = MIN(deadline, servers_try_usec(&puller->servers));
-	else if (stream_is_open(puller->stream) && puller->listening)
-		deadline = MIN(deadline, puller->listen_usec + silence_usec(puller));
+	else if (stream_is_open(puller->stream) && puller->listening.waiting)
+		deadline = MIN(deadline, listening_deadline(&puller->listening));
 	else if (stream_is_open(puller->stream) && puller->source->rate_limit > 0 &&
 		 !feed_has_item(puller->feed))
 		deadline = MIN(deadline, allowance_deadline(&puller->allowance));
@@ -762,7 +746,7 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		return r;
 	}
 	if (event->kind != RING_TIMER && event->tag == TAG_SERVER)
-		puller->listening = false;
+		listening_ready(&puller->listening);
 	if (event->kind != RING_TIMER && event->tag == TAG_SEND) {
 		semi_sync_ready(puller->semi_sync);
 		acknowledge(puller);

@@ -483,6 +483,9 @@ static int end_event(struct receiver *receiver, const struct packet_item *item,
 	note_damage(receiver, crc_wrong);
 	received->acknowledge = item->acknowledge && !receiver->transaction_damaged &&
 				receiver->await != AWAIT_PLACE;
+	/* Whether the rest of its transaction was right, only who followed it himself knows. */
+	received->verified = repeated && !receiver->transaction_damaged &&
+			     (receiver->tracker_known || item->acknowledge);
 	received->file_end = receiver->file_end;
 	received->next_file = receiver->next_file[0] ? receiver->next_file : NULL;
 	receiver->position += receiver->header.length;
@@ -567,7 +570,6 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 	if (r < 0)
 		return r;
 	receiver->at_end = false;
-	ret_received->type = receiver->header.type;
 	receiver->stored = event_is_stored(&receiver->header,
 					   receiver->resumed && receiver->await != AWAIT_EVENT);
 	/* Of a dump by COM_BINLOG_DUMP_GTID it has the log_pos of the file's own. */

@@ -30,7 +30,7 @@ enum received_kind {
 
 struct received {
 	enum received_kind kind;
-	uint8_t type; /* enum event_type; of NOTHING too, with its first piece */
+	uint8_t type; /* enum event_type */
 	const uint8_t *bytes;
 	size_t size;
 	bool first, last;	    /* of the event; a whole one is both */
@@ -40,9 +40,11 @@ struct received {
 	const char *next_file;	    /* of a FILE, or of a ROTATE event; else NULL */
 	struct segment_event event; /* with @last: for segment_writer_event_end() */
 	/* With @last: the server asks for an acknowledgement of it, and no event of its
-	 * transaction came with a wrong CRC. Of NOTHING: the last archived event has come again,
-	 * and the one that acknowledged it may have died before. */
+	 * transaction came with a wrong CRC. */
 	bool acknowledge;
+	/* Of NOTHING: the last archived event has come again and is the same, and may be
+	 * acknowledged, for the one that should have done so may have died before. */
+	bool verified;
 };
 
 struct receiver;

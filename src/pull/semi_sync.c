@@ -4,7 +4,6 @@
 
 #include "base/checked.h"
 #include "base/log.h"
-#include "binlog/event.h"
 #include "io/clock.h"
 #include "pull/synchrony.h"
 
@@ -55,8 +54,7 @@ void semi_sync_received(struct semi_sync *semi_sync, const struct received *rece
 {
 	bool end = received->kind == RECEIVED_EVENT && received->last &&
 		   received->event.transaction_end;
-	bool idle = received->kind == RECEIVED_NOTHING &&
-		    (received->type == EVENT_HEARTBEAT || received->type == EVENT_HEARTBEAT_V2);
+	bool idle = receiver_at_end(stream_receiver(semi_sync->options.stream));
 	struct synchrony_now time;
 
 	if (!is_wanted(semi_sync) || !(received->acknowledge || end || idle))
@@ -100,7 +98,7 @@ int semi_sync_send(struct semi_sync *semi_sync, struct error *err)
 
 	if (!stream_is_open(stream))
 		return 0;
-	if (sink_take_acknowledgement(sink, &acknowledgement))
+	if (sink_take_acknowledgement(sink, &acknowledgement) && semi_sync_is_awaited(semi_sync))
 		stream_acknowledge(stream, &acknowledgement);
 	if (semi_sync->sending)
 		return 0;

@@ -4,7 +4,8 @@
  *
  * Promise: an acknowledgement for position p of file f is sent only after the frame that holds the
  * last byte before p is complete on every volume (sink_take_acknowledgement() is the only source),
- * only for an event that this connection asked about, and whose CRC was right.
+ * only for an event that this connection asked about, or that it has sent again at its beginning,
+ * and whose CRC was right.
  *
  * Owns: what is known of the server (synchrony.h). Borrows: ring, sink, stream. Threads: one.
  * Allocates nothing after _new.

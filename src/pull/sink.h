@@ -93,11 +93,16 @@ size_t sink_add(struct sink *sink, const void *bytes, size_t size);
 void sink_event_end(struct sink *sink, const struct segment_event *event);
 
 /*
- * The server asks for an acknowledgement: of the event that was ended just now; or of the last
- * archived one, which has come again and ends at @place. From now on its bytes wait neither for
- * more of them nor for frame-delay: they are written as soon as nothing is in flight.
+ * The server asks for an acknowledgement of the event that was ended just now. Its bytes wait
+ * neither for more of them nor for frame-delay: they are written as soon as nothing is in flight.
  */
 void sink_request(struct sink *sink);
+
+/*
+ * The last archived event, which ends at @place, has come again and is the same. It is to be
+ * acknowledged though it need not be asked about: who should have done so may have died before,
+ * and the transaction that waits may stand before it, so that nothing of it comes again.
+ */
 void sink_request_again(struct sink *sink, const struct place *place);
 
 /*

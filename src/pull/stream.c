@@ -190,7 +190,7 @@ static int check_semi_sync(struct stream *stream, const struct stream_request *r
 {
 	stream->server = request->server;
 	stream->credential = request->credential;
-	stream->thread_id = connection_id(stream->connection);
+	stream->thread_id = connection_thread(stream->connection);
 	stream->semi_sync_absent[0] = '\0';
 	if (!stream->source->semi_sync)
 		return 0;

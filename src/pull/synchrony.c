@@ -106,6 +106,9 @@ void synchrony_acknowledged(struct synchrony *synchrony, const struct acknowledg
 
 	memcpy(state->file, sent->file, sizeof(state->file));
 	state->position = sent->position;
+	/* Of what was archived before, the server has not asked. */
+	if (!synchrony->owes)
+		return;
 	synchrony->owes = owes_more;
 	synchrony->owed = *now;
 	if (synchrony->phase != SYNCHRONY_ON)

@@ -21,8 +21,8 @@ _SPEC = importlib.util.spec_from_file_location("read_segment", PROJECT / "tools/
 reader = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(reader)
 
-(HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, OBSERVED, CONTROL,
- DAMAGED) = (1, 2, 10, 11, 12, 13, 14, 15, 16, 20, 21, 28)
+(HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, SEMI_SYNC, OBSERVED,
+ CONTROL, DAMAGED) = (1, 2, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 28)
 START, RESUME, NEXT, CONTINUE = range(4)
 UNAVAILABLE, NO_SPACE, NOT_FOUND = -5, -6, -8
 STATES = ("connecting", "streaming", "waiting", "refused", "paused", "limited")
@@ -127,6 +127,7 @@ class Keeper:
         self.refusal = None  # (code, sentence): the answer to OPEN_SEGMENT
         self.forgets = False  # held segments are not known
         self.connections, self.caught_up = [], 0  # as STATE said
+        self.semi_sync = []  # (on, sentence, since, file, position, acknowledged, others)
         self.observed = []  # Observed, one for each OBSERVED
         self._control = struct.pack("<BQ512s", PULL, 0, b"")
         self.begin = ""  # with nothing sealed: the file to begin with, "" as configured
@@ -162,6 +163,9 @@ class Keeper:
 
     def told(self, state, words=""):
         return any(s == state and words in sentence for s, sentence, _ in self.states)
+
+    def is_synchronous(self):
+        return bool(self.semi_sync) and self.semi_sync[-1][0]
 
     def file_bytes(self, name):
         """The binlog file as it can be put together from the segments; fails at a hole."""
@@ -231,6 +235,10 @@ class Keeper:
             self.states.append((STATES[state], sentence.rstrip(b"\0").decode(), retry))
             self.connections.append(connection.rstrip(b"\0").decode())
             self.caught_up = max(self.caught_up, caught_up)
+        elif kind == SEMI_SYNC:
+            on, since, sentence, file, *rest = struct.unpack("<BQ512s129s3Q", body)
+            self.semi_sync.append((bool(on), sentence.rstrip(b"\0").decode(), since,
+                                   file.rstrip(b"\0").decode(), *rest))
         elif kind == OBSERVED:
             self.observed.append(Observed(body, descriptors))
         return True

@@ -1,0 +1,33 @@
+/*
+ * Waiting for the server to send something, and for how long it may show no sign of life.
+ *
+ * Owns: nothing; a plain value. Borrows: the ring. Threads: one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/ring.h"
+#include "pull/stream.h"
+
+struct listening {
+	struct ring *ring;
+	uint32_t tag;
+	uint64_t silence_usec; /* how long it may show none */
+	bool waiting;	       /* the ring watches the stream's descriptor */
+	uint64_t since_usec;   /* since when, or since something came */
+};
+
+/* @tag: of the ring, for the stream's readiness. */
+void listening_init(struct listening *listening, struct ring *ring, uint32_t tag,
+		    uint64_t heartbeat_usec);
+
+/* Nothing is there, and @want must come first; now it has come; the stream ends. */
+void listening_begin(struct listening *listening, struct stream *stream, enum tls_want want);
+void listening_ready(struct listening *listening);
+void listening_end(struct listening *listening);
+
+/* Has it been silent for too long? When it will have been, monotonic; UINT64_MAX: not waiting. */
+bool listening_is_silent(const struct listening *listening);
+uint64_t listening_deadline(const struct listening *listening);
