@@ -90,6 +90,7 @@ struct puller {
 	uint64_t drain_usec;
 
 	bool held;	    /* the keeper does not want the source to be pulled */
+	bool paused;	    /* because a person does not */
 	uint64_t held_usec; /* monotonic: the stream ends then at the latest */
 
 	struct observing observing;
@@ -257,12 +258,13 @@ static void plan_retry(struct puller *puller, int code, const char *sentence)
 /* The server's history is not the archived one: it is gone on with as locate.h says. */
 static void plan_divergence(struct puller *puller, const char *sentence)
 {
+	const struct servers_now now = now_for_servers();
 	uint64_t until = divergence_found(&puller->divergence, stream_file_is_gone(puller->stream),
-					  clock_monotonic_usec());
+					  now.monotonic_usec);
 
 	log_warning("history.diverged", "sentence", LOG_TEXT(sentence), LOG_END);
-	plan_retry(puller, ERROR_UNAVAILABLE, sentence);
-	servers_again(&puller->servers, until);
+	/* This server must be asked again, not the next one. */
+	servers_stay(&puller->servers, sentence, until, &now);
 }
 
 static void close_stream(struct puller *puller)
@@ -541,6 +543,12 @@ static void hold(struct puller *puller)
 		puller->held = !puller->held;
 		puller->held_usec = now + HOLD_USEC;
 		servers_again(&puller->servers, now);
+		/* Who resumes it has seen to what was refused. */
+		if (!puller->held && puller->paused) {
+			credential_forgive(puller->credential);
+			servers_forgive(&puller->servers, now);
+		}
+		puller->paused = control->kind == CONTROL_PAUSE;
 		log_info(puller->held ? "pull.held" : "pull.goes-on", "sentence",
 			 LOG_TEXT(control->sentence), LOG_END);
 		puller->draining = false;

@@ -243,7 +243,7 @@ static int server_error(struct stream *stream, unsigned number, struct error *er
 	if (number != SERVER_FATAL_READING_BINLOG)
 		return err->code;
 	if (strstr(text, "Could not find first log file")) {
-		if (!stream->location.resumes)
+		if (!stream->location.resumes && !stream->location.reason)
 			return error_set(
 				err, ERROR_REFUSED,
 				"the server does not have %s. Do: correct `start` (%.300s)", file,

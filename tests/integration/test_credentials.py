@@ -13,7 +13,7 @@ from tests.integration.lab.mariadb import MariaDB
 from tests.integration.lab.mysql import MySQL
 from tests.integration.lab.processes import wait_until
 from tests.integration.lab.proxy import Proxy
-from tests.integration.pull_keeper import Keeper
+from tests.integration.pull_keeper import PAUSE, PULL, Keeper
 from tests.integration.test_pull_stream import PullTest
 
 RUNNER = "pull-credential"
@@ -153,6 +153,19 @@ class RotationCases(Cases):
         self.assertEqual(self.denied(), 1)
         self.set_password(self.password)
         self.wait_caught_up(90)
+        self.assertEqual(self.denied(), 1)
+
+    def test_who_resumes_a_paused_source_has_a_refused_login_tried_again(self):
+        self.set_password("wrong")
+        self.start()
+        self.refused("refused the login of 'binvault' (1045, password of ")
+        time.sleep(2 * FIRST_PAUSE_SECONDS)
+        self.assertEqual(self.denied(), 1)
+        self.keeper.control(PAUSE, "paused by a test")
+        self.wait(lambda: self.keeper.state[0] == "paused", "it is paused")
+        self.alter("IDENTIFIED BY 'wrong'")
+        self.keeper.control(PULL)
+        self.wait_caught_up(60)
         self.assertEqual(self.denied(), 1)
 
     def test_a_locked_account_is_a_sentence_and_comes_back_after_the_configured_time(self):
