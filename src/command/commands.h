@@ -20,6 +20,7 @@
 	VERB(help)
 
 #define SOURCE_COMMANDS(VERB) \
+	VERB(source_test) \
 	VERB(source_grants) \
 	VERB(source_pause) \
 	VERB(source_resume) \

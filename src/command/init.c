@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/hex.h"
@@ -18,7 +19,6 @@
 #include "command/commands.h"
 #include "command/programs.h"
 #include "command/provisioner.h"
-#include "crypto/base64.h"
 #include "io/file.h"
 #include "ledger/checkpoint.h"
 #include "store/store.h"

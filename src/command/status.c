@@ -307,6 +307,18 @@ static void print_details(const json_t *source, uint64_t now)
 	}
 }
 
+static void print_warnings(const json_t *source)
+{
+	const json_t *warning, *warnings = json_object_get(source, "warnings");
+	size_t i;
+
+	json_array_foreach(warnings, i, warning)
+	{
+		printf("  %s: warning (%s): %s\n", text_of(source, "name"),
+		       text_of(warning, "rule"), text_of(warning, "sentence"));
+	}
+}
+
 /* @source NULL: the titles. The last that is shown has nothing behind it. */
 static void print_row(const json_t *source, uint64_t now,
 		      const int widths[static ARRAY_LENGTH(columns)])
@@ -351,6 +363,7 @@ static void print_sources(const json_t *status)
 	{
 		print_row(source, now, widths);
 		print_details(source, now);
+		print_warnings(source);
 	}
 }
 

@@ -71,7 +71,7 @@ static int refuse_key(struct building *building, const struct config_entry *entr
 		      enum option_scope scope)
 {
 	const struct config_section *section = &building->lines.sections[entry->section_index];
-	char known[512] = "";
+	char known[ERROR_MESSAGE_SIZE - 128] = "";
 	const struct option *option;
 
 	if (strcmp(entry->key, "password") == 0 || strcmp(entry->key, "pin") == 0) {
@@ -182,7 +182,7 @@ static void release_source(struct config_source *source)
 	free(source->tls_ca);
 	free(source->tls_certificate);
 	free(source->tls_key);
-	free(source->require_role);
+	free(source->rules.require_role);
 	free(source->start);
 }
 

@@ -22,13 +22,35 @@
 #define CONFIG_SERVERS_MAX  8
 #define CONFIG_SOURCES_MAX  64
 #define CONFIG_CLASSES_MAX  16
+#define CONFIG_PINS_MAX	    8
+#define CONFIG_PIN_SIZE	    32 /* SHA-256 of a SubjectPublicKeyInfo */
 
 enum worm_mode { WORM_REQUIRED, WORM_ADVISORY };
 enum tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
 
+/* What a rule of the pre-flight does where it does not hold. */
+enum config_level { LEVEL_NO, LEVEL_WARN, LEVEL_YES /* refuse the server */ };
+
 struct config_server {
 	char *host;
 	uint16_t port;
+};
+
+/* What must hold of a source's servers, checked at every connect (pull/preflight.h). */
+struct config_rules {
+	char *require_role; /* NULL: none */
+	enum config_level excessive_grants, any_host;
+	enum config_level source_encryption;
+	enum config_level whole_binlog, replica_updates, sync_binlog, flush_log, after_sync;
+	enum config_level row_image, no_sql_text, gtid;
+	uint64_t binlog_expiry_usec;	   /* shorter is a warning; 0: not checked */
+	uint64_t certificate_warning_usec; /* a certificate that ends so soon is a warning */
+	uint8_t server_uuids[CONFIG_SERVERS_MAX][16]; /* MySQL; none: any */
+	size_t server_uuid_count;
+	uint32_t server_ids[CONFIG_SERVERS_MAX]; /* MariaDB; none: any */
+	size_t server_id_count;
+	uint8_t tls_pins[CONFIG_PINS_MAX][CONFIG_PIN_SIZE]; /* none: any key */
+	size_t tls_pin_count;
 };
 
 struct config_source {
@@ -44,8 +66,8 @@ struct config_source {
 	char *tls_certificate;		   /* NULL: none; never so with credential "none" */
 	char *tls_key;			   /* NULL exactly if tls_certificate is */
 	enum tls_minimum tls_minimum;
-	char *require_role; /* NULL: none */
-	char *start;	    /* as config/start.h says */
+	struct config_rules rules;
+	char *start; /* as config/start.h says */
 	char retention[SOURCE_NAME_MAX + 1];
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;

@@ -13,6 +13,8 @@
 #define IN_CONFIG(field) offsetof(struct config, field)
 #define IN_CLASS(field)	 offsetof(struct config_class, field)
 #define IN_SOURCE(field) offsetof(struct config_source, field)
+#define IN_RULES(field)	 offsetof(struct config_source, rules.field)
+#define LEVELS		 "yes | warn | no"
 
 /* shown: section, key, kind, fallback, help, policy */
 static const struct option options[] = {
@@ -94,9 +96,6 @@ static const struct option options[] = {
 	 OPTION_SOURCE, 0, value_parse_pem, IN_SOURCE(tls_key), 0, 0},
 	{{"source NAME", "tls-minimum", "1.2 | 1.3", "1.2", "the lowest version of TLS", false},
 	 OPTION_SOURCE, 0, value_parse_tls_minimum, IN_SOURCE(tls_minimum), 0, 0},
-	{{"source NAME", "require-role", "name", NULL, "the role that must be active at login",
-	  false},
-	 OPTION_SOURCE, 0, value_parse_text, IN_SOURCE(require_role), 0, 0},
 	{{"source NAME", "start", "oldest | now | FILE[:POSITION] | GTIDs", "oldest",
 	  "where a new source begins: always with a whole file, the one that holds it", false},
 	 OPTION_SOURCE, 0, value_parse_start, IN_SOURCE(start), 0, 0},
@@ -105,6 +104,63 @@ static const struct option options[] = {
 	{{"source NAME", "allowed-formats", "row, mixed, statement", "row",
 	  "values of binlog_format that are archived", false},
 	 OPTION_SOURCE, OPTION_LIST, value_parse_formats, 0, 0, 0},
+	{{"source NAME", "require-role", "name", NULL, "the role that must be active at login",
+	  false},
+	 OPTION_SOURCE, 0, value_parse_text, IN_RULES(require_role), 0, 0},
+	{{"source NAME", "excessive-grants", "refuse | warn", "refuse",
+	  "an account that may do more than read binlogs: whoever steals its credential could "
+	  "change data, or purge what is not archived yet", false},
+	 OPTION_SOURCE, 0, value_parse_excess, IN_RULES(excessive_grants), 0, 0},
+	{{"source NAME", "allow-any-host", "yes | warn | no", "warn",
+	  "may the account's host be '%', so that a stolen credential is of use anywhere?", false},
+	 OPTION_SOURCE, 0, value_parse_permission, IN_RULES(any_host), 0, 0},
+	{{"source NAME", "require-source-encryption", LEVELS, "warn",
+	  "the server encrypts its own binlogs (binlog_encryption, encrypt_binlog)", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(source_encryption), 0, 0},
+	{{"source NAME", "require-whole-binlog", LEVELS, "yes",
+	  "no binlog_do_db and no binlog_ignore_db: what they leave out cannot be restored", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(whole_binlog), 0, 0},
+	{{"source NAME", "require-replica-updates", LEVELS, "yes",
+	  "a replica writes what it replicates into its own binlog (log_replica_updates, "
+	  "log_slave_updates)", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(replica_updates), 0, 0},
+	{{"source NAME", "require-sync-binlog", LEVELS, "warn",
+	  "sync_binlog is 1: else a crash takes from the server what the archive has", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(sync_binlog), 0, 0},
+	{{"source NAME", "require-flush-log", LEVELS, "warn",
+	  "innodb_flush_log_at_trx_commit is 1: else a crash takes from the tables what the binlog "
+	  "has", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(flush_log), 0, 0},
+	{{"source NAME", "require-after-sync", LEVELS, "warn",
+	  "semi-sync waits before a transaction is seen by others (AFTER_SYNC)", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(after_sync), 0, 0},
+	{{"source NAME", "require-full-row-image", LEVELS, "warn", "binlog_row_image is FULL",
+	  false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(row_image), 0, 0},
+	{{"source NAME", "require-no-sql-text", LEVELS, "warn",
+	  "no events that carry the text of statements (binlog_rows_query_log_events, "
+	  "binlog_annotate_row_events)", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(no_sql_text), 0, 0},
+	{{"source NAME", "require-gtid", LEVELS, "warn",
+	  "gtid_mode is ON (MySQL); with several servers it always must be", false},
+	 OPTION_SOURCE, 0, value_parse_level, IN_RULES(gtid), 0, 0},
+	{{"source NAME", "minimum-binlog-expiry", "duration", "1d",
+	  "a server that purges binlogs earlier is a warning; 0s: it is not checked", false},
+	 OPTION_SOURCE, 0, value_parse_duration, IN_RULES(binlog_expiry_usec), 0, 3650 * DAY},
+	{{"source NAME", "server-uuid", "UUID, …", NULL,
+	  "the server_uuid of each of its servers (MySQL): any other is refused", false},
+	 OPTION_SOURCE, OPTION_LIST | OPTION_OWN, value_parse_uuids, IN_SOURCE(rules), 0, 0},
+	{{"source NAME", "server-ids", "number, …", NULL,
+	  "the server_id of each of its servers (MariaDB): any other is refused", false},
+	 OPTION_SOURCE, OPTION_LIST | OPTION_OWN, value_parse_server_ids, IN_SOURCE(rules), 0,
+	 UINT32_MAX},
+	{{"source NAME", "tls-pin", "sha256:HASH, …", NULL,
+	  "the SHA-256 of the public keys (SPKI, hexadecimal or base64) that its servers may have, "
+	  "the present and the next", false},
+	 OPTION_SOURCE, OPTION_LIST, value_parse_pins, IN_SOURCE(rules), 0, 0},
+	{{"source NAME", "certificate-warning", "duration", "30d",
+	  "a certificate that ends within this time is a warning", false},
+	 OPTION_SOURCE, 0, value_parse_duration, IN_RULES(certificate_warning_usec), 0, 3650 * DAY},
 	{{"source NAME", "heartbeat", "duration", "5s", "how often an idle server shows life",
 	  false},
 	 OPTION_SOURCE, 0, value_parse_duration, IN_SOURCE(heartbeat_usec), 100 * USEC_PER_MSEC,

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/checked.h"
+#include "base/hex.h"
 #include "base/units.h"
 #include "config/start.h"
 
@@ -390,6 +392,151 @@ int value_parse_formats(const struct option *option, const char *text, void *tar
 			source->allow_statement = true;
 		else
 			return refuse_choice(option, element, err);
+	}
+	return more;
+}
+
+struct choice {
+	const char *word;
+	int value;
+};
+
+/* The last word is NULL. */
+static int parse_choice(const struct option *option, const char *text, const struct choice *choice,
+			void *target, struct error *err)
+{
+	for (; choice->word; choice++) {
+		if (strcmp(text, choice->word) == 0) {
+			*(enum config_level *)target = (enum config_level)choice->value;
+			return 0;
+		}
+	}
+	return refuse_choice(option, text, err);
+}
+
+int value_parse_level(const struct option *option, const char *text, void *target,
+		      struct error *err)
+{
+	static const struct choice choices[] = {
+		{"yes", LEVEL_YES}, {"warn", LEVEL_WARN}, {"no", LEVEL_NO}, {NULL, 0}};
+
+	return parse_choice(option, text, choices, target, err);
+}
+
+int value_parse_permission(const struct option *option, const char *text, void *target,
+			   struct error *err)
+{
+	static const struct choice choices[] = {
+		{"yes", LEVEL_NO}, {"warn", LEVEL_WARN}, {"no", LEVEL_YES}, {NULL, 0}};
+
+	return parse_choice(option, text, choices, target, err);
+}
+
+int value_parse_excess(const struct option *option, const char *text, void *target,
+		       struct error *err)
+{
+	static const struct choice choices[] = {
+		{"refuse", LEVEL_YES}, {"warn", LEVEL_WARN}, {NULL, 0}};
+
+	return parse_choice(option, text, choices, target, err);
+}
+
+/* 8-4-4-4-12 hexadecimal digits. */
+static int parse_uuid(const char *text, uint8_t ret_bytes[static 16], struct error *err)
+{
+	static const size_t dashes[] = {8, 13, 18, 23};
+	char digits[33];
+	size_t used = 0, dash = 0;
+
+	for (size_t i = 0; text[i] && i < 36; i++) {
+		if (dash < ARRAY_LENGTH(dashes) && dashes[dash] == i) {
+			if (text[i] != '-')
+				break;
+			dash++;
+		} else {
+			digits[used++] =
+				(char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
+		}
+	}
+	digits[used] = '\0';
+	if (strlen(text) != 36 || hex_decode(digits, ret_bytes, 16, err) < 0)
+		return error_set(err, ERROR_USAGE, "'%s' is not a UUID as @@server_uuid shows it",
+				 text);
+	return 0;
+}
+
+int value_parse_uuids(const struct option *option, const char *text, void *target,
+		      struct error *err)
+{
+	struct config_rules *rules = target;
+	char element[ELEMENT_SIZE];
+	const char *rest = text;
+	int more;
+
+	(void)option;
+	while ((more = next_element(&rest, element, err)) > 0) {
+		if (rules->server_uuid_count == CONFIG_SERVERS_MAX)
+			return error_set(err, ERROR_USAGE, "more than %d UUIDs",
+					 CONFIG_SERVERS_MAX);
+		if (parse_uuid(element, rules->server_uuids[rules->server_uuid_count], err) < 0)
+			return err->code;
+		rules->server_uuid_count++;
+	}
+	return more;
+}
+
+int value_parse_server_ids(const struct option *option, const char *text, void *target,
+			   struct error *err)
+{
+	struct config_rules *rules = target;
+	char element[ELEMENT_SIZE];
+	const char *rest = text;
+	uint64_t id;
+	int more;
+
+	while ((more = next_element(&rest, element, err)) > 0) {
+		if (rules->server_id_count == CONFIG_SERVERS_MAX)
+			return error_set(err, ERROR_USAGE, "more than %d server ids",
+					 CONFIG_SERVERS_MAX);
+		if (parse_number(element, option->min, option->max, &id, err) < 0)
+			return err->code;
+		rules->server_ids[rules->server_id_count++] = (uint32_t)id;
+	}
+	return more;
+}
+
+static int parse_pin(const char *text, uint8_t ret_pin[static CONFIG_PIN_SIZE], struct error *err)
+{
+	static const char kind[] = "sha256:";
+	const char *hash = text + strlen(kind);
+
+	if (strncmp(text, kind, strlen(kind)) != 0)
+		return error_set(err, ERROR_USAGE, "'%s' does not begin with sha256:", text);
+	if (strlen(hash) == HEX_SIZE(CONFIG_PIN_SIZE) - 1 &&
+	    hex_decode(hash, ret_pin, CONFIG_PIN_SIZE, err) == 0)
+		return 0;
+	if (base64_decode(hash, strlen(hash), ret_pin, CONFIG_PIN_SIZE, err) == CONFIG_PIN_SIZE)
+		return 0;
+	return error_set(err, ERROR_USAGE,
+			 "'%s' is neither 64 lower-case hexadecimal digits nor the base64 of 32 "
+			 "bytes behind sha256:",
+			 text);
+}
+
+int value_parse_pins(const struct option *option, const char *text, void *target, struct error *err)
+{
+	struct config_rules *rules = target;
+	char element[ELEMENT_SIZE];
+	const char *rest = text;
+	int more;
+
+	(void)option;
+	while ((more = next_element(&rest, element, err)) > 0) {
+		if (rules->tls_pin_count == CONFIG_PINS_MAX)
+			return error_set(err, ERROR_USAGE, "more than %d pins", CONFIG_PINS_MAX);
+		if (parse_pin(element, rules->tls_pins[rules->tls_pin_count], err) < 0)
+			return err->code;
+		rules->tls_pin_count++;
 	}
 	return more;
 }

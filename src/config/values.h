@@ -35,5 +35,17 @@ int value_parse_volumes(const struct option *option, const char *text, void *tar
 			struct error *err); /* struct config */
 int value_parse_servers(const struct option *option, const char *text, void *target,
 			struct error *err); /* struct config_source */
+int value_parse_level(const struct option *option, const char *text, void *target,
+		      struct error *err); /* enum config_level */
+int value_parse_permission(const struct option *option, const char *text, void *target,
+			   struct error *err); /* enum config_level, backwards */
+int value_parse_excess(const struct option *option, const char *text, void *target,
+		       struct error *err); /* enum config_level */
+int value_parse_uuids(const struct option *option, const char *text, void *target,
+		      struct error *err); /* struct config_rules */
+int value_parse_server_ids(const struct option *option, const char *text, void *target,
+			   struct error *err); /* struct config_rules */
+int value_parse_pins(const struct option *option, const char *text, void *target,
+		     struct error *err); /* struct config_rules */
 int value_parse_formats(const struct option *option, const char *text, void *target,
 			struct error *err); /* struct config_source */

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "crypto/certificate.h"
 #include "crypto/openssl_error.h"
 
 struct tls_stream {
@@ -166,4 +167,27 @@ int tls_stream_peer(const struct tls_stream *stream, struct hash *ret_certificat
 	OPENSSL_free(spki);
 	X509_free(certificate);
 	return r;
+}
+
+int tls_stream_ends(const struct tls_stream *stream, uint64_t *ret_peer_usec,
+		    uint64_t *ret_authority_usec, struct error *err)
+{
+	/* What the verification found: from the peer's to the one that is trusted. */
+	const STACK_OF(X509) *chain = SSL_get0_verified_chain(stream->ssl);
+	uint64_t peer = 0, authority = UINT64_MAX, end;
+	int r;
+
+	if (!chain || sk_X509_num(chain) < 1)
+		return error_set(err, ERROR_DEFECT, "the TLS peer's certificate was not proved");
+	r = certificate_end(sk_X509_value(chain, 0), &peer, err);
+	for (int i = 1; r == 0 && i < sk_X509_num(chain); i++) {
+		r = certificate_end(sk_X509_value(chain, i), &end, err);
+		if (r == 0 && end < authority)
+			authority = end;
+	}
+	if (r < 0)
+		return r;
+	*ret_peer_usec = peer;
+	*ret_authority_usec = authority == UINT64_MAX ? peer : authority;
+	return 0;
 }

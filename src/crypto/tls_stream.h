@@ -45,3 +45,8 @@ const char *tls_stream_version(const struct tls_stream *stream);
 const char *tls_stream_cipher(const struct tls_stream *stream);
 int tls_stream_peer(const struct tls_stream *stream, struct hash *ret_certificate,
 		    struct hash *ret_spki, struct error *err) MUST_CHECK;
+
+/* When the peer's certificate ends, and the first of those that prove it. Equal if the peer's
+ * proves itself. */
+int tls_stream_ends(const struct tls_stream *stream, uint64_t *ret_peer_usec,
+		    uint64_t *ret_authority_usec, struct error *err) MUST_CHECK;

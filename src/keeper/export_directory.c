@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 #include "io/file.h"
 #include "keeper/export_manifest.h"
 #include "keeper/export_tar.h"

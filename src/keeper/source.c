@@ -14,6 +14,7 @@
 #include "keeper/opening.h"
 #include "keeper/pause.h"
 #include "keeper/periods.h"
+#include "keeper/preflight.h"
 #include "store/segment_file.h"
 #include "volume/frame.h"
 
@@ -508,6 +509,8 @@ static int on_message(struct source *source, struct message *message, struct err
 		return on_status(source, message, err);
 	if (message->type == MESSAGE_SEMI_SYNC)
 		return on_semi_sync(source, message, err);
+	if (message->type == MESSAGE_PREFLIGHT)
+		return preflight_take(source, message, err);
 	if (message->type == MESSAGE_ATTACH && source->stage != SOURCE_ATTACHING)
 		return on_attach(source, message, err);
 	if (source->stage == SOURCE_ATTACHED)
@@ -669,6 +672,7 @@ void source_free(struct source *source)
 		source->sealings = sealing->next;
 		sealing_free(sealing);
 	}
+	preflight_record_release(&source->preflight);
 	coverage_release(&source->coverage);
 	spans_release(source);
 	free(source);

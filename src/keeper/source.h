@@ -65,7 +65,8 @@ struct source {
 	uint64_t status_usec;
 	struct progress progress;
 	uint64_t progress_usec;
-	char refusal[512]; /* why the last request was not granted, "" if it was */
+	struct preflight_record preflight; /* of the last connect; no rules: of none */
+	char refusal[512];		   /* why the last request was not granted, "" if it was */
 	struct message message;
 };
 

@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "keeper/operator.h"
 #include "keeper/pause.h"
+#include "keeper/preflight.h"
 #include "keeper/signing.h"
 #include "keeper/source.h"
 #include "store/state.h"
@@ -40,7 +41,7 @@ static bool source_is_normal(const struct source *source, uint64_t now)
 {
 	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_count(source) > 0 ||
 	    source->control.kind != CONTROL_PULL || coverage_missed_since(source, now) ||
-	    !spans_are_normal(source, now))
+	    !spans_are_normal(source, now) || preflight_needs_attention(source, now))
 		return false;
 	if (source->has_status && source->status.state != PULL_CONNECTING &&
 	    source->status.state != PULL_STREAMING)
@@ -111,6 +112,7 @@ static json_t *source_object(const struct source *source, uint64_t now)
 	if (generation(source))
 		json_put_string(object, "history", generation(source)->sentence);
 	json_put(object, "segments", segments(source));
+	json_put(object, "warnings", preflight_warnings(source, now));
 	return object;
 }
 

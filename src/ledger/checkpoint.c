@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/hex.h"
-#include "crypto/base64.h"
 
 #define EM_DASH	     "\xe2\x80\x94"
 #define EM_DASH_SIZE 3

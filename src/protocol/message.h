@@ -34,6 +34,7 @@ enum message_type {
 	MESSAGE_PROGRESS = 14,
 	MESSAGE_SEGMENT_CLOSED = 15,
 	MESSAGE_STATE = 16,
+	MESSAGE_PREFLIGHT = 18,
 	MESSAGE_SEMI_SYNC = 19,
 	MESSAGE_OBSERVED = 20, /* the server's list of files as a memfd */
 	MESSAGE_CONTROL = 21,  /* keeper to puller, at any time */

@@ -2,8 +2,8 @@
  * Puller and keeper. The puller connects to the socket of its source (the socket says which source
  * it is; no message does). It speaks first: HELLO, then ATTACH, and then whatever it wants; every
  * request has one answer, in order; PROGRESS, SEGMENT_CLOSED, STATE, SEMI_SYNC (pull_semi_sync.h),
- * DAMAGED (damaged_message.h) and OBSERVED (observed.h) have none. Only CONTROL (control.h) comes
- * without a question: before ATTACHED, and whenever it changes.
+ * DAMAGED (damaged_message.h), OBSERVED (observed.h) and PREFLIGHT (pull_preflight.h) have none.
+ * Only CONTROL (control.h) comes without a question: before ATTACHED, and whenever it changes.
  *
  *   puller                      keeper
  *   HELLO                   ->

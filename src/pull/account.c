@@ -1,11 +1,13 @@
 #include "pull/account.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "crypto/certificate.h"
+#include "pull/credential.h"
 
 #define LINE_SIZE   2048
 #define NAME_SIZE   640 /* of an account, quoted: both of its parts */
@@ -75,13 +77,15 @@ static int add_requirement(const struct account_plan *plan, const char *account,
 	const struct config_source *source = plan->source;
 	char subject[2 * CERTIFICATE_NAME_SIZE], issuer[2 * CERTIFICATE_NAME_SIZE];
 	struct certificate certificate;
+	char path[PATH_MAX];
 
 	if (strcmp(source->credential, "none") != 0) {
 		add(lines, "CREATE USER %s IDENTIFIED BY 'PASSWORD' REQUIRE %s;", account,
 		    source->tls_certificate ? "X509" : "SSL");
 		return 0;
 	}
-	if (certificate_read(source->tls_certificate, &certificate, err) < 0)
+	if (credential_path(source->tls_certificate, path, err) < 0 ||
+	    certificate_read(path, &certificate, err) < 0)
 		return error_prefix(err, "tls-certificate");
 	quote_with('\'', certificate.subject, subject, sizeof(subject));
 	quote_with('\'', certificate.issuer, issuer, sizeof(issuer));
@@ -96,7 +100,7 @@ static void add_role(const struct account_plan *plan, const char *account, json_
 	char role[NAME_SIZE / 2];
 	bool mariadb = plan->flavour == FLAVOUR_MARIADB;
 
-	account_quote(plan->source->require_role, role, sizeof(role));
+	account_quote(plan->source->rules.require_role, role, sizeof(role));
 	add(lines, "CREATE ROLE %s;", role);
 	add(lines, "GRANT %s ON *.* TO %s;", account_privileges(plan->flavour), role);
 	add(lines, "GRANT %s TO %s;", role, account);
@@ -115,7 +119,7 @@ int account_statements(const struct account_plan *plan, json_t *lines, struct er
 	r = add_requirement(plan, account, lines, err);
 	if (r < 0)
 		return r;
-	if (plan->source->require_role)
+	if (plan->source->rules.require_role)
 		add_role(plan, account, lines);
 	else
 		add(lines, "GRANT %s ON *.* TO %s;", account_privileges(plan->flavour), account);

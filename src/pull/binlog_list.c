@@ -57,6 +57,7 @@ static int add_row(void *context, size_t count, const char *const *columns, stru
 	if (r < 0)
 		return r;
 	memcpy(file.name, columns[0], strlen(columns[0]) + 1);
+	list->last_plain = count > 2 && columns[2] && strcasecmp(columns[2], "No") == 0;
 	file.encrypted = count > 2 && columns[2] && strcasecmp(columns[2], "Yes") == 0;
 	if (file.encrypted && file.size >= ENCRYPTED_HEADER_SIZE)
 		file.size -= ENCRYPTED_HEADER_SIZE;

@@ -26,6 +26,7 @@ struct binlog_list {
 	uint64_t monotonic_usec;	    /* the same moment, for its age */
 	uint32_t count;
 	char first[BINLOG_NAME_MAX + 1], last[BINLOG_NAME_MAX + 1];
+	bool last_plain; /* the server says that it does not encrypt the last (MySQL's Encrypted) */
 	uint8_t *bytes;
 	size_t size, capacity;
 };

@@ -216,6 +216,18 @@ void keeper_client_status(struct keeper_client *client, const struct pull_status
 		check_sent(client, pull_status_send(client->fd, status, &err));
 }
 
+bool keeper_client_preflight(struct keeper_client *client, const struct pull_preflight *preflight)
+{
+	struct error err;
+	int r;
+
+	if (client->fd < 0)
+		return false;
+	r = pull_preflight_send(client->fd, preflight, &err);
+	check_sent(client, r);
+	return r == 0;
+}
+
 void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
 			    int list_fd)
 {

@@ -14,6 +14,7 @@
 #include "protocol/observed.h"
 #include "protocol/control.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_preflight.h"
 #include "protocol/pull_semi_sync.h"
 
 struct keeper_client;
@@ -56,6 +57,8 @@ void keeper_client_progress(struct keeper_client *client, const struct progress 
 /* False: not now, again later. */
 bool keeper_client_semi_sync(struct keeper_client *client, const struct pull_semi_sync *semi_sync);
 void keeper_client_status(struct keeper_client *client, const struct pull_status *status);
+/* The same. */
+bool keeper_client_preflight(struct keeper_client *client, const struct pull_preflight *preflight);
 void keeper_client_observed(struct keeper_client *client, const struct observed *observed,
 			    int list_fd);
 void keeper_client_damaged(struct keeper_client *client, const struct damaged *damaged);

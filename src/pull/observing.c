@@ -43,6 +43,12 @@ static void take_answer(struct observing *observing)
 	sink_observed(observing->sink, &observed, list.bytes, list.size);
 	if (list.count == 0)
 		return;
+	if (observing->list.count > 0 && observing->list.server == list.server &&
+	    observing->list.last_plain != list.last_plain) {
+		observing->encryption_changed = true;
+		log_warning("server.encryption-changed", "server", LOG_TEXT(observed.server),
+			    "file", LOG_TEXT(list.last), LOG_END);
+	}
 	binlog_list_release(&observing->list);
 	observing->list = list;
 	/* When another may be read; this one may have been the pre-flight's. */
@@ -105,6 +111,14 @@ void observing_step(struct observing *observing, const struct observing_subject 
 	}
 	note_given(observing, subject);
 	listen_to_observer(observing);
+}
+
+bool observing_take_encryption(struct observing *observing)
+{
+	bool changed = observing->encryption_changed;
+
+	observing->encryption_changed = false;
+	return changed;
 }
 
 uint64_t observing_deadline(struct observing *observing)

@@ -5,6 +5,10 @@
  *
  * What a person must change is asked for again after OBSERVING_REFUSED_USEC only.
  *
+ * A server that has begun to write its binlog in clear, or encrypted again, is found out by the
+ * list too: it rotates its file when that is changed (MySQL's SET GLOBAL binlog_encryption;
+ * MariaDB's encrypt_binlog needs a restart). Then it must be judged anew.
+ *
  * Owns: the list. Borrows: observer, sink and ring, with its tag. Threads: the ring's one.
  */
 #pragma once
@@ -29,6 +33,7 @@ struct observing {
 	uint64_t next_usec; /* monotonic: not asked before */
 	bool refused;	    /* and that for a reason that a person must mend */
 	struct binlog_list list;
+	bool encryption_changed;
 
 	/* Of the subject, when the question was asked. */
 	char given_file[BINLOG_NAME_MAX + 1];
@@ -59,6 +64,10 @@ void observing_forgive(struct observing *observing);
 
 /* The ring's event with our tag. */
 void observing_readable(struct observing *observing);
+
+/* Since the last time this was asked: does the server write its last file in clear now, or no more?
+ */
+bool observing_take_encryption(struct observing *observing);
 
 /* When observing_step() is to be called at the latest while a stream stands, monotonic. */
 uint64_t observing_deadline(struct observing *observing);

@@ -1,213 +1,152 @@
 #include "pull/preflight.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/hex.h"
-#include "crypto/tls_stream.h"
+#include "base/checked.h"
+#include "base/json.h"
+#include "pull/preflight_facts.h"
+#include "pull/preflight_rules.h"
 
-static int value(struct connection *connection, const char *statement, char *text, size_t size,
-		 struct error *err)
-{
-	return connection_value(connection, statement, text, size, err);
-}
+static_assert(PREFLIGHT_SENTENCE_SIZE == MESSAGE_SENTENCE_SIZE, "a sentence fits a message");
 
-/* Of all SHOW GRANTS lines: is there one on *.* with @privilege, or with ALL? */
-struct grants {
-	bool replicate, monitor;
+/* All rules of one server, judged. */
+struct judgement {
+	size_t count;
+	struct preflight_finding findings[PREFLIGHT_RULES_MAX];
 };
 
-static int add_grants(void *context, const char *line, struct error *err)
+static struct judgement *judge(const struct preflight_facts *facts)
 {
-	struct grants *grants = context;
-	const char *end = strstr(line, " ON *.* ");
-	char list[2048];
+	struct judgement *judgement = calloc(1, sizeof(*judgement));
 
-	(void)err;
-	if (!end || (size_t)(end - line) >= sizeof(list))
+	ASSERT(judgement);
+	judgement->count = preflight_judge(facts, judgement->findings);
+	return judgement;
+}
+
+static size_t count_of(const struct judgement *judgement, enum preflight_verdict verdict)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < judgement->count; i++)
+		count += judgement->findings[i].verdict == verdict;
+	return count;
+}
+
+static json_t *finding_json(const struct preflight_finding *finding)
+{
+	json_t *object = json_object();
+
+	json_put_string(object, "rule", finding->rule);
+	json_put_string(object, "key", finding->key);
+	json_put_string(object, "verdict", preflight_verdict_name(finding->verdict));
+	json_put_string(object, "sentence", finding->sentence);
+	return object;
+}
+
+json_t *preflight_report(const struct preflight_facts *facts)
+{
+	CLEANUP(freep)
+	struct judgement *judgement = judge(facts);
+	json_t *report = json_object(), *rules = json_array();
+
+	for (size_t i = 0; i < judgement->count; i++) {
+		json_t *rule = finding_json(&judgement->findings[i]);
+
+		if (judgement->findings[i].attention)
+			json_put_bool(rule, "attention", true);
+		json_array_append_new(rules, rule);
+	}
+	json_put_bool(report, "ok", count_of(judgement, PREFLIGHT_REFUSES) == 0);
+	json_put(report, "rules", rules);
+	json_put_string(report, "flavour",
+			facts->identity.flavour == FLAVOUR_MYSQL ? "mysql" : "mariadb");
+	json_put_string(report, "version", facts->version);
+	json_put_string(report, "account", facts->account);
+	json_put_string(report, "client", facts->client);
+	json_put(report, "statements", json_incref(facts->revoke));
+	return report;
+}
+
+static json_t *certificates_json(const struct preflight_facts *facts)
+{
+	json_t *object = json_object();
+
+	json_put_u64(object, "server", facts->server_end_usec);
+	json_put_u64(object, "authority", facts->authority_end_usec);
+	json_put_u64(object, "client", facts->client_end_usec);
+	return object;
+}
+
+/* Sentences are bounded, so that it fits; if it does not, that rules failed is all that is told. */
+static void write_verdict(const struct preflight_facts *facts, const struct judgement *judgement,
+			  struct server_facts *ret)
+{
+	CLEANUP(json_decrefp)
+	json_t *object = json_object();
+	json_t *rules = json_array();
+	struct error ignored;
+
+	for (size_t i = 0; i < judgement->count; i++) {
+		if (judgement->findings[i].verdict >= PREFLIGHT_WARNS &&
+		    judgement->findings[i].end_usec == 0)
+			json_array_append_new(rules, finding_json(&judgement->findings[i]));
+	}
+	ret->ok = count_of(judgement, PREFLIGHT_REFUSES) == 0;
+	json_put_bool(object, "ok", ret->ok);
+	json_put(object, "rules", rules);
+	json_put(object, "certificates", certificates_json(facts));
+	if (json_text_canonical(object, ret->verdict, sizeof(ret->verdict), &ignored) >= 0)
+		return;
+	json_array_clear(rules);
+	if (json_text_canonical(object, ret->verdict, sizeof(ret->verdict), &ignored) < 0)
+		ret->verdict[0] = '\0';
+}
+
+static int refuse(const struct judgement *judgement, const struct config_source *source,
+		  struct error *err)
+{
+	size_t count = count_of(judgement, PREFLIGHT_REFUSES);
+	const struct preflight_finding *first = judgement->findings;
+
+	if (count == 0)
 		return 0;
-	memcpy(list, line, (size_t)(end - line));
-	list[end - line] = '\0';
-	if (strcasestr(list, "ALL PRIVILEGES"))
-		grants->replicate = grants->monitor = true;
-	if (strcasestr(list, "REPLICATION SLAVE") || strcasestr(list, "REPLICATION REPLICA"))
-		grants->replicate = true;
-	if (strcasestr(list, "BINLOG MONITOR") || strcasestr(list, "REPLICATION CLIENT"))
-		grants->monitor = true;
-	return 0;
-}
-
-static int check_grants(struct connection *connection, const struct config_source *source,
-			enum flavour flavour, struct error *err)
-{
-	const char *monitor = flavour == FLAVOUR_MARIADB ? "BINLOG MONITOR" : "REPLICATION CLIENT";
-	struct grants grants = {0};
-	char account[512];
-	int r = connection_rows(connection, "SHOW GRANTS", add_grants, &grants, err);
-
-	if (r < 0)
-		return r;
-	if (grants.replicate && grants.monitor)
-		return 0;
-	/* The account as the server found it, so that the statement can be pasted. */
-	r = value(connection,
-		  "SELECT CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', "
-		  "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
-		  account, sizeof(account), err);
-	if (r < 0)
-		return r;
-	return error_set(err, ERROR_REFUSED,
-			 "account '%s' lacks %s; do on the server: GRANT REPLICATION SLAVE, "
-			 "%s ON *.* TO %s",
-			 source->user, !grants.replicate ? "REPLICATION SLAVE" : monitor, monitor,
-			 account);
-}
-
-static int check_settings(struct connection *connection, const struct config_source *source,
-			  struct server_facts *facts, struct error *err)
-{
-	char text[64];
-	int r;
-
-	r = value(connection, "SELECT @@global.log_bin", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	if (strcmp(text, "1") != 0)
-		return error_set(err, ERROR_REFUSED,
-				 "log_bin is OFF: this server writes no binlog to archive");
-	r = value(connection, "SELECT @@global.binlog_checksum", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	if (strcasecmp(text, "CRC32") != 0)
-		return error_set(
-			err, ERROR_REFUSED,
-			"binlog_checksum is %s: damage on the way could not be seen; do on "
-			"the server: SET GLOBAL binlog_checksum=CRC32",
-			text);
-	r = value(connection, "SELECT @@global.binlog_format", facts->binlog_format,
-		  sizeof(facts->binlog_format), err);
-	if (r < 0)
-		return r;
-	if (!((source->allow_row && strcasecmp(facts->binlog_format, "ROW") == 0) ||
-	      (source->allow_mixed && strcasecmp(facts->binlog_format, "MIXED") == 0) ||
-	      (source->allow_statement && strcasecmp(facts->binlog_format, "STATEMENT") == 0)))
-		return error_set(
-			err, ERROR_REFUSED,
-			"binlog_format is %s, which allowed-formats does not allow; change "
-			"either",
-			facts->binlog_format);
-	return 0;
-}
-
-static int read_uuid(struct connection *connection, uint8_t uuid[static 16], struct error *err)
-{
-	char text[64], digits[33];
-	size_t used = 0;
-	int r = value(connection, "SELECT @@global.server_uuid", text, sizeof(text), err);
-
-	if (r < 0)
-		return r;
-	for (const char *at = text; *at && used < 32; at++) {
-		if (*at != '-')
-			digits[used++] = *at;
-	}
-	digits[used] = '\0';
-	r = hex_decode(digits, uuid, 16, err);
-	return r < 0 ? error_prefix(err, "server_uuid '%s'", text) : 0;
-}
-
-static int read_identity(struct connection *connection, const struct config_source *source,
-			 struct identity *identity, struct error *err)
-{
-	CLEANUP(tls_stream_freep)
-	struct tls_stream *stream = NULL;
-	struct hash certificate;
-	char text[32], *end;
-	unsigned long id;
-	int r;
-
-	identity->flavour = flavour_of_version(connection_version(connection));
-	r = value(connection, "SELECT @@global.server_id", text, sizeof(text), err);
-	if (r < 0)
-		return r;
-	errno = 0;
-	id = strtoul(text, &end, 10);
-	if (errno || *end || id > UINT32_MAX)
-		return error_set(err, ERROR_DEFECT, "the server's server_id '%s' is no number",
-				 text);
-	identity->server_id = (uint32_t)id;
-	if (identity->server_id == source->server_id)
-		return error_set(
-			err, ERROR_REFUSED,
-			"server-id %u is the server's own: choose one that nothing else in "
-			"the topology has",
-			source->server_id);
-	if (identity->flavour == FLAVOUR_MYSQL) {
-		r = read_uuid(connection, identity->uuid, err);
-		if (r < 0)
-			return r;
-	}
-	connection_inspect(connection, &stream);
-	return tls_stream_peer(stream, &certificate, &identity->spki, err);
-}
-
-/* The file that the server writes now. Unlike the list this costs it next to nothing. */
-static int read_current_file(struct connection *connection, enum flavour flavour, char *file,
-			     struct error *err)
-{
-	char *end;
-	unsigned long major = strtoul(connection_version(connection), &end, 10);
-	unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	/* MySQL has the one since 8.2 and the other until 8.3. */
-	bool new = flavour == FLAVOUR_MYSQL && (major > 8 || (major == 8 && minor >= 2));
-	int r = value(connection, new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", file,
-		      BINLOG_NAME_MAX + 1, err);
-
-	if (r == 0)
-		r = name_check_binlog(file, err);
-	return r < 0 ? error_prefix(err, "the binlog file that the server writes") : 0;
-}
-
-static int read_files(struct connection *connection, const struct config_server *server,
-		      struct binlog_list *list, struct server_facts *facts, struct error *err)
-{
-	int r = 0;
-
-	if (binlog_list_is_current(list, server)) {
-		r = read_current_file(connection, facts->identity.flavour, facts->last_file, err);
-		/* Numbers that begin anew: the list is that of before a reset. */
-		if (r == 0 && strcmp(facts->last_file, list->last) < 0)
-			binlog_list_release(list);
-	}
-	if (r == 0 && !binlog_list_is_current(list, server)) {
-		r = binlog_list_read(list, connection, server, err);
-		memcpy(facts->last_file, list->last, sizeof(facts->last_file));
-	}
-	if (r == 0)
-		memcpy(facts->first_file, list->first, sizeof(facts->first_file));
-	return r;
+	while (first->verdict != PREFLIGHT_REFUSES)
+		first++;
+	if (count == 1)
+		return error_set(err, ERROR_REFUSED, "%s", first->sentence);
+	return error_set(err, ERROR_REFUSED, "%s (and %zu more, see: binvault source test %s)",
+			 first->sentence, count - 1, source->name);
 }
 
 int preflight_check(struct connection *connection, const struct config_source *source,
 		    const struct config_server *server, struct binlog_list *list,
 		    struct server_facts *ret_facts, struct error *err)
 {
-	struct server_facts facts = {0};
+	const struct preflight_request request = {source, server, list};
+	CLEANUP(preflight_facts_freep)
+	struct preflight_facts *facts = NULL;
+	CLEANUP(freep)
+	struct judgement *judgement = NULL;
 	int r;
 
-	r = read_identity(connection, source, &facts.identity, err);
-	if (r == 0)
-		r = check_grants(connection, source, facts.identity.flavour, err);
-	if (r == 0)
-		r = check_settings(connection, source, &facts, err);
-	if (r == 0)
-		r = read_files(connection, server, list, &facts, err);
+	ret_facts->verdict[0] = '\0';
+	r = preflight_facts_read(connection, &request, &facts, err);
 	if (r < 0)
 		return r;
-	snprintf(facts.version, sizeof(facts.version), "%s", connection_version(connection));
-	*ret_facts = facts;
+	judgement = judge(facts);
+	write_verdict(facts, judgement, ret_facts);
+	r = refuse(judgement, source, err);
+	if (r < 0)
+		return r;
+	ret_facts->identity = facts->identity;
+	memcpy(ret_facts->version, facts->version, sizeof(ret_facts->version));
+	snprintf(ret_facts->binlog_format, sizeof(ret_facts->binlog_format), "%.15s",
+		 preflight_value(facts, VARIABLE_FORMAT));
+	memcpy(ret_facts->first_file, facts->first_file, sizeof(ret_facts->first_file));
+	memcpy(ret_facts->last_file, facts->last_file, sizeof(ret_facts->last_file));
 	return 0;
 }

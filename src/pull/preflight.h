@@ -1,13 +1,22 @@
 /*
- * What must hold of a server before its first event is taken, checked at every connect: each rule
- * its own sentence, each naming the setting or the statement that mends it.
+ * What must hold of a server before its first event is taken, checked at every connect: facts are
+ * read (preflight_facts.h), all rules are judged (preflight_rules.h), and the stream is refused
+ * with the sentence of the first that refuses.
  *
- * Here: grants, log_bin, CRC32 checksums, formats, server id; and what the server is.
+ * The verdict is one object of canonical JSON, the fields of a ledger leaf (store/FORMAT.md):
+ * {"ok": no rule refuses, "rules": [{"rule", "key", "verdict": "warning" | "refused", "sentence"},
+ * …], "certificates": {"server", "authority", "client"}}, of the rules that do not hold. It says
+ * nothing that changes by itself, so that it is the same as long as the server is: of certificates
+ * only their ends.
  */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/json.h"
 #include "binlog/flavour.h"
 #include "config/config.h"
+#include "protocol/pull_preflight.h"
 #include "pull/binlog_list.h"
 #include "pull/connection.h"
 #include "pull/identity.h"
@@ -18,9 +27,18 @@ struct server_facts {
 	char binlog_format[16];
 	char first_file[BINLOG_NAME_MAX + 1]; /* of SHOW BINARY LOGS */
 	char last_file[BINLOG_NAME_MAX + 1];  /* the one that it writes now */
+	bool ok;			      /* no rule refuses; set with the verdict */
+	char verdict[PREFLIGHT_TEXT_SIZE];    /* "" until there is one */
 };
 
-/* ERROR_REFUSED: a rule does not hold. @list is taken if it is current, else read anew. */
+/*
+ * ERROR_REFUSED: a rule does not hold; then the verdict, and nothing else, is written. @list is
+ * taken if it is current, else read anew.
+ */
 int preflight_check(struct connection *connection, const struct config_source *source,
 		    const struct config_server *server, struct binlog_list *list,
 		    struct server_facts *ret_facts, struct error *err) MUST_CHECK;
+
+/* For `source test`: every rule, also those that hold or are off, with the statements to type. */
+struct preflight_facts;
+json_t *preflight_report(const struct preflight_facts *facts);

@@ -20,6 +20,7 @@
 #include "pull/sink.h"
 #include "pull/spot.h"
 #include "pull/stream.h"
+#include "pull/verdict.h"
 
 /* Tags of the ring: appends count from 0; these are for readiness. */
 #define TAG_APPEND   0
@@ -324,6 +325,7 @@ static int open_stream(struct puller *puller, struct error *err)
 
 	tell_state(puller);
 	r = stream_open(puller->stream, &request, err);
+	verdict_tell(puller->stream, server(puller), puller->sink);
 	if (r > 0) {
 		const struct servers_now now = now_for_servers();
 
@@ -687,6 +689,11 @@ static int turn(struct puller *puller, struct error *err)
 			  server(puller)->host, (unsigned)server(puller)->port,
 			  puller->listening.silence_usec / USEC_PER_MSEC);
 		stream_lost(puller, err);
+	}
+	/* The next pre-flight judges it. */
+	if (is_streaming(puller) && observing_take_encryption(&puller->observing)) {
+		leave_stream(puller);
+		servers_again(&puller->servers, clock_monotonic_usec());
 	}
 	hold(puller);
 	roll_if_old(puller);

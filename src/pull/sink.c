@@ -44,6 +44,8 @@ struct sink {
 	struct attached attached;
 	bool has_status, has_semi_sync, semi_sync_due;
 	struct pull_status status;
+	bool has_preflight, preflight_due;
+	struct pull_preflight preflight;
 	struct observed *observed; /* the last, with its list; NULL before the first */
 	int observed_list_fd;	   /* -1: it has none */
 	struct pull_semi_sync semi_sync;
@@ -241,6 +243,7 @@ static void take_attached(struct sink *sink, bool held, const struct attached *a
 		keeper_client_observed(sink->client, sink->observed, sink->observed_list_fd);
 	sink->semi_sync_due = sink->has_semi_sync;
 	tell_semi_sync(sink);
+	sink->preflight_due = sink->has_preflight;
 	sink->progress_due = true;
 	sink->damaged_due = sink->damaged.length > 0;
 }
@@ -288,6 +291,18 @@ void sink_status(struct sink *sink, const struct pull_status *status)
 	sink->has_status = true;
 	keeper_client_status(sink->client, status);
 	watch_keeper(sink);
+}
+
+void sink_preflight(struct sink *sink, const struct pull_preflight *preflight)
+{
+	sink->preflight = *preflight;
+	sink->has_preflight = sink->preflight_due = true;
+}
+
+static void tell_preflight(struct sink *sink)
+{
+	if (sink->preflight_due && keeper_client_connected(sink->client))
+		sink->preflight_due = !keeper_client_preflight(sink->client, &sink->preflight);
 }
 
 void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
@@ -695,6 +710,7 @@ int sink_step(struct sink *sink, struct error *err)
 		r = step_ending(sink, err);
 	if (sink->segment && sink->progress_due && now >= sink->progress_usec)
 		tell_progress(sink);
+	tell_preflight(sink);
 	tell_damaged(sink);
 	tell_semi_sync(sink);
 	watch_keeper(sink);

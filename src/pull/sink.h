@@ -27,6 +27,7 @@
 #include "protocol/observed.h"
 #include "protocol/control.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_preflight.h"
 #include "protocol/pull_semi_sync.h"
 #include "pull/acknowledger.h"
 #include "pull/place.h"
@@ -132,6 +133,8 @@ void sink_note(struct sink *sink, uint64_t source_position, uint64_t byte_count)
 /* Tell the keeper; it is told again when it comes back. */
 void sink_status(struct sink *sink, const struct pull_status *status);
 
+/* The same for what the pre-flight found; it is not dropped, but told later. */
+void sink_preflight(struct sink *sink, const struct pull_preflight *preflight);
 /* The same, with @size bytes of the server's list (none without files). */
 void sink_observed(struct sink *sink, const struct observed *observed, const uint8_t *list,
 		   size_t size);

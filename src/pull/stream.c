@@ -95,6 +95,16 @@ const struct receiver *stream_receiver(const struct stream *stream)
 	return stream->receiver;
 }
 
+const char *stream_verdict(const struct stream *stream)
+{
+	return stream->facts.verdict;
+}
+
+bool stream_is_fit(const struct stream *stream)
+{
+	return stream->facts.ok;
+}
+
 const struct location *stream_location(const struct stream *stream)
 {
 	return &stream->location;
@@ -203,6 +213,7 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 	int r;
 
 	ASSERT(!stream->connection);
+	stream->facts.verdict[0] = '\0';
 	stream->file_is_gone = false;
 	connection_id_make(stream->id);
 	r = connection_open(stream->source, request->server, request->credential, stream->id,

@@ -53,6 +53,11 @@ const struct session *stream_session(const struct stream *stream);
 const struct receiver *stream_receiver(const struct stream *stream);
 const struct location *stream_location(const struct stream *stream);
 
+/* What the last pre-flight found (pull/preflight.h), "" if it was not reached: also after a
+ * stream_open() that failed. */
+const char *stream_verdict(const struct stream *stream);
+bool stream_is_fit(const struct stream *stream); /* no rule refused the server */
+
 /*
  * The next item: 1, or 0 when the descriptor must become readable or writable first. Errors end the
  * stream: ERROR_CLOSED (connect again), ERROR_DEFECT (damaged: a fresh connection may bring it

@@ -6,6 +6,8 @@
 #include "pull/account.h"
 #include "pull/connection.h"
 #include "pull/credential.h"
+#include "pull/preflight.h"
+#include "pull/preflight_facts.h"
 
 #define SERVER_NAME_SIZE 300
 #define HOST_SIZE	 256
@@ -60,7 +62,6 @@ static int look(const struct task_options *options, const struct config_server *
 
 	if (r >= 0)
 		r = connection_open(source, server, credential, "", &connection, &reason);
-
 	server_name(server, name);
 	if (r < 0)
 		return error_set(err, r,
@@ -106,18 +107,94 @@ static int grants(const struct task_options *options, const char *flavour, json_
 	return account_statements(&plan, lines, err);
 }
 
+/* --- test ------------------------------------------------------------------------------------ */
+
+static int read_facts(const struct config_source *source, const struct config_server *server,
+		      struct credential *credential, struct preflight_facts **ret_facts,
+		      struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = NULL;
+	struct binlog_list list = {0};
+	const struct preflight_request request = {source, server, &list};
+	int r = connection_open(source, server, credential, "", &connection, err);
+
+	if (r == 0)
+		r = preflight_facts_read(connection, &request, ret_facts, err);
+	binlog_list_release(&list);
+	return r;
+}
+
+static json_t *test_server(const struct config_source *source, const struct config_server *server,
+			   struct credential *credential)
+{
+	CLEANUP(preflight_facts_freep)
+	struct preflight_facts *facts = NULL;
+	char name[SERVER_NAME_SIZE];
+	json_t *report;
+	struct error err;
+	int r = read_facts(source, server, credential, &facts, &err);
+
+	if (r < 0) {
+		report = json_object();
+		json_put_bool(report, "ok", false);
+		json_put_string(report, "error", err.message);
+		/* That a person must change something, or that time may heal it. */
+		json_put_bool(report, "refused", r == ERROR_REFUSED || r == ERROR_USAGE);
+	} else {
+		report = preflight_report(facts);
+	}
+	server_name(server, name);
+	json_put_string(report, "server", name);
+	return report;
+}
+
+static int test(const struct task_options *options, json_t *answer, struct error *err)
+{
+	const struct config_source *source = options->source;
+	CLEANUP(credential_freep)
+	struct credential *credential = credential_new(source, options->runner_fd);
+	const struct config_server *server;
+	json_t *servers = json_array();
+	int r = find_server(options, &server, err);
+
+	json_put(answer, "servers", servers);
+	if (r == 0)
+		r = credential_wait(credential, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < source->server_count; i++) {
+		if (!options->server || server == &source->servers[i])
+			json_array_append_new(servers,
+					      test_server(source, &source->servers[i], credential));
+	}
+	return 0;
+}
+
+/* "grants" or "grants:mysql": what stands behind the colon, "" for nothing; NULL if it is no such
+ * task. */
+static const char *argument_of(const char *task, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (strncmp(task, name, length) != 0 || (task[length] && task[length] != ':'))
+		return NULL;
+	return task[length] ? task + length + 1 : "";
+}
+
 int task_run(const struct task_options *options, json_t **ret_answer, struct error *err)
 {
 	CLEANUP(json_decrefp)
 	json_t *answer = json_object();
-	const char *colon = strchr(options->task, ':');
-	size_t length = colon ? (size_t)(colon - options->task) : strlen(options->task);
+	const char *flavour = argument_of(options->task, "grants");
 	int r;
 
 	json_put(answer, "schema", json_integer(1));
 	json_put_string(answer, "source", options->source->name);
-	if (length == strlen("grants") && memcmp(options->task, "grants", length) == 0)
-		r = grants(options, colon ? colon + 1 : "", answer, err);
+	if (flavour)
+		r = grants(options, flavour, answer, err);
+	else if (strcmp(options->task, "test") == 0)
+		r = test(options, answer, err);
 	else
 		r = error_set(err, ERROR_USAGE, "there is no task '%s'", options->task);
 	if (r < 0)

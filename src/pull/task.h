@@ -1,6 +1,8 @@
 /*
  * What `binvault-pull --task` answers about a source, without a keeper and without an archive.
  *
+ * "test": the pre-flight of each server of the source (or of @server), every rule with its verdict;
+ * a server that cannot be reached has its sentence instead.
  * "grants": the SQL that makes the account on the first server (or @server), with its flavour and
  * our address as it sees us; "grants:mysql" and "grants:mariadb": without connecting.
  *

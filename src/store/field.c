@@ -4,7 +4,7 @@
 
 #include <uuid/uuid.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 
 int field_get_text(const json_t *object, const char *key, char *ret_text, size_t size,
 		   struct error *err)

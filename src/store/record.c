@@ -28,6 +28,7 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_APPROVED] = "approved",
 	[RECORD_EXPORTED] = "exported",
 	[RECORD_EXPORT_FAILED] = "export-failed",
+	[RECORD_PREFLIGHT] = "preflight",
 	[RECORD_DAMAGED] = "damaged",
 	[RECORD_PAUSED] = "paused",
 	[RECORD_RESUMED] = "resumed",

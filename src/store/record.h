@@ -1,6 +1,7 @@
 /*
  * Ledger leaves with a meaning: what `type` may say, and the records of the archive itself. The
- * others stand in period_record.h, segment_record.h and request_record.h; FORMAT.md is normative.
+ * others stand in period_record.h, segment_record.h, request_record.h and preflight_record.h;
+ * FORMAT.md is normative.
  *
  * A record is a plain value. x_record_encode() gives a new JSON object without the fields that the
  * ledger stamps (index, time, boot, uptime); x_record_decode() reads a leaf's object, with them or
@@ -46,6 +47,7 @@ enum record_type {
 	RECORD_APPROVED,
 	RECORD_EXPORTED,
 	RECORD_EXPORT_FAILED,
+	RECORD_PREFLIGHT,
 	RECORD_DAMAGED,
 	RECORD_PAUSED,
 	RECORD_RESUMED,

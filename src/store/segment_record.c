@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 #include "store/field.h"
 #include "store/gtids_field.h"
 

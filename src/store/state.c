@@ -17,6 +17,8 @@ static void record_release(enum record_type type, union any_record *record)
 {
 	if (record && type == RECORD_SEGMENT_SEALED)
 		segment_sealed_record_release(&record->sealed);
+	if (record && type == RECORD_PREFLIGHT)
+		preflight_record_release(&record->preflight);
 	free(record);
 }
 
@@ -92,6 +94,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return exported_record_decode(object, &record->exported, err);
 	case RECORD_EXPORT_FAILED:
 		return export_failed_record_decode(object, &record->failed, err);
+	case RECORD_PREFLIGHT:
+		return preflight_record_decode(object, &record->preflight, err);
 	case RECORD_PAUSED:
 		return paused_record_decode(object, &record->paused, err);
 	case RECORD_RESUMED:
@@ -295,6 +299,7 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_SEMI_SYNC:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
+	case RECORD_PREFLIGHT:
 	case RECORD_STATE:
 	case RECORD_TYPE_COUNT:
 	default:
@@ -344,6 +349,10 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_COVERED:
 		return old->type == RECORD_COVERED &&
 		       strcmp(old->record->covered.source, new->record->covered.source) == 0;
+	case RECORD_PREFLIGHT:
+		return old->type == RECORD_PREFLIGHT &&
+		       strcmp(old->record->preflight.source, new->record->preflight.source) == 0 &&
+		       strcmp(old->record->preflight.server, new->record->preflight.server) == 0;
 	case RECORD_DAMAGED:
 		return old->type == RECORD_DAMAGED &&
 		       strcmp(old->record->damaged.source, new->record->damaged.source) == 0;
@@ -414,6 +423,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_PERIOD:
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_COVERED:
+	case RECORD_PREFLIGHT:
 	case RECORD_DAMAGED:
 	case RECORD_GENERATION:
 	case RECORD_REQUEST:

@@ -4,7 +4,8 @@
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
  *   per source the sealed segment that is furthest on, the latest covered, damaged and generation,
- *   and the pause that lasts · requests without a result, and their approval
+ *   and the pause that lasts · per server the latest pre-flight · requests without a result, and
+ *   their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -23,6 +24,7 @@
 #include "store/generation_record.h"
 #include "store/pause_record.h"
 #include "store/period_record.h"
+#include "store/preflight_record.h"
 #include "store/record.h"
 #include "store/request_record.h"
 #include "store/segment_record.h"
@@ -85,6 +87,9 @@ const struct segment_sealed_record *state_sealed(const struct state *state, cons
 const struct covered_record *state_covered(const struct state *state, const char *source,
 					   uint64_t *ret_usec /* its leaf's time */);
 
+/* The latest pre-flight of a server, as the configuration names it. */
+const struct preflight_record *state_preflight(const struct state *state, const char *source,
+					       const char *server);
 /* The last event of a source that is archived with the wrong CRC that the source has, and when its
  * leaf was written. */
 const struct damaged_record *state_damaged(const struct state *state, const char *source,

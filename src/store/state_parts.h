@@ -30,6 +30,7 @@ union any_record {
 	struct export_failed_record failed;
 	struct paused_record paused;
 	struct resumed_record resumed;
+	struct preflight_record preflight;
 };
 
 struct entry {

@@ -257,6 +257,20 @@ const struct generation_record *state_generation(const struct state *state, cons
 	return NULL;
 }
 
+const struct preflight_record *state_preflight(const struct state *state, const char *source,
+					       const char *server)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_PREFLIGHT, i)); i++) {
+		const struct preflight_record *record = &entry->record->preflight;
+
+		if (strcmp(record->source, source) == 0 && strcmp(record->server, server) == 0)
+			return record;
+	}
+	return NULL;
+}
+
 size_t state_request_count(const struct state *state)
 {
 	return state_entry_count(state, RECORD_REQUEST);

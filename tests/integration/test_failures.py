@@ -135,7 +135,7 @@ class ServerTest(FailureTest):
         server.create_archive_user(grants=())
         self.restart()
         self.wait_sentence(self.stage, "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO "
-                           "'binvault'@'%'", state=("waiting", "refused"))
+                           "`binvault`@`%`", state=("waiting", "refused"))
         self.assert_attention(self.stage)
         server.create_archive_user()
         right = vault.credential.read_text()

@@ -331,6 +331,10 @@ def endless_files(wire):
     wire.rows_without_end("hostile-bin.000001", "4")
 
 
+def endless_grants(wire):
+    wire.rows_without_end("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`")
+
+
 def one_large_row(wire):
     wire.rows(["x" * (40 * MEBIBYTE)])
 
@@ -361,7 +365,9 @@ BEFORE_THE_DUMP = {
     "a file name of 300 characters": (answering(LOGS, [("a" * 300, "4")]), "refused|waiting", "list of"),
     "no file": (answering(LOGS, []), "refused", "no binlog file"),
     "endless files": (answering(LOGS, endless_files), "waiting", "more than"),
-    "endless grants": (answering("SHOW GRANTS", endless_rows), "waiting", "more than"),
+    "grants that are none": (
+        answering("SHOW GRANTS", endless_rows), "refused", "a line that is not understood"),
+    "endless grants": (answering("SHOW GRANTS", endless_grants), "waiting", "more than"),
     "a large row": (answering("SHOW GRANTS", one_large_row), "waiting", "SHOW GRANTS"),
     "endless rows for SET": (
         answering("SET @mariadb_slave_capability=4", endless_rows), "waiting", "more than"),

@@ -387,8 +387,8 @@ class LoginTest(PullTest):
 
     def test_missing_grants(self):
         self.server.create_archive_user("nogrants", grants=())
-        self.refused("lacks REPLICATION SLAVE; do on the server: GRANT REPLICATION SLAVE, BINLOG "
-                     "MONITOR ON *.* TO 'nogrants'", user="nogrants")
+        self.refused("lacks REPLICATION SLAVE, BINLOG MONITOR; do on the server: GRANT REPLICATION "
+                     "SLAVE, BINLOG MONITOR ON *.* TO `nogrants`@`%`", user="nogrants")
 
     def test_our_server_id_is_the_servers(self):
         self.refused("server-id 11 is the server's own", server_id=11)

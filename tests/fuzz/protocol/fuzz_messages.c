@@ -6,6 +6,7 @@
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_preflight.h"
 #include "protocol/pull_semi_sync.h"
 
 #include <string.h>
@@ -43,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		DECODE(MESSAGE_PROGRESS, progress, progress, 0)
 		DECODE(MESSAGE_SEGMENT_CLOSED, segment_closed, segment_closed, 0)
 		DECODE(MESSAGE_STATE, pull_status, pull_status, 0)
+		DECODE(MESSAGE_PREFLIGHT, pull_preflight, pull_preflight, 0)
 		DECODE(MESSAGE_CONTROL, control, control, 0)
 		DECODE(MESSAGE_OBSERVED, observed, observed, data[1] & 1)
 		DECODE(MESSAGE_DAMAGED, damaged, damaged, 0)

@@ -59,6 +59,12 @@ PLAIN(export_failed)
 PLAIN(paused)
 PLAIN(resumed)
 
+static void release_preflight(struct preflight_record *record)
+{
+	preflight_record_release(record);
+}
+ROUND_TRIP(preflight)
+
 static void decode_all(const json_t *object)
 {
 	round_trip_store(object);
@@ -76,6 +82,7 @@ static void decode_all(const json_t *object)
 	round_trip_approved(object);
 	round_trip_exported(object);
 	round_trip_export_failed(object);
+	round_trip_preflight(object);
 	round_trip_paused(object);
 	round_trip_resumed(object);
 }

@@ -18,6 +18,7 @@ import zlib
 from . import PROJECT
 
 HOST = "127.0.0.1"
+VARIABLES = "SHOW GLOBAL VARIABLES"  # the beginning of a longer statement
 GOLDEN = PROJECT / "tests/golden/mariadb-10.11.binlog"
 PAYLOAD_MAX = 0xFFFFFF
 HEADER_SIZE, CRC_SIZE, FIRST_POSITION = 19, 4, 4
@@ -105,9 +106,10 @@ class History:
 
 
 def _row(*values):
-    """A row's packet."""
-    return b"".join(b"\xfd" + struct.pack("<I", len(value))[:3] + value.encode()
-                    for value in values)
+    """A row's packet; None is NULL."""
+    return b"".join(
+        b"\xfb" if value is None else
+        b"\xfd" + struct.pack("<I", len(value))[:3] + value.encode() for value in values)
 
 
 class Wire:
@@ -218,8 +220,9 @@ class HostileServer:
         return {
             "SELECT @@global.server_id": "11", "SHOW GRANTS":
             "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `binvault`@`%`",
-            "SELECT @@global.log_bin": "1", "SELECT @@global.binlog_checksum": "CRC32",
-            "SELECT @@global.binlog_format": "ROW",
+            "SELECT CURRENT_USER(), USER(), CURRENT_ROLE()": [
+                ("binvault@%", "binvault@localhost", None)],
+            VARIABLES: [("log_bin", "ON"), ("binlog_checksum", "CRC32"), ("binlog_format", "ROW")],
             "SHOW MASTER STATUS": [(self.history.name, str(FIRST_POSITION), "", "")],
             "SHOW BINARY LOGS": [
                 (history.name, str(FIRST_POSITION + len(history.bytes)))
@@ -322,7 +325,7 @@ class HostileServer:
         return command[0] != COM_QUIT
 
     def _query(self, wire, text):
-        answer = self.answers.get(text)
+        answer = self.answers.get(VARIABLES if text.startswith(VARIABLES) else text)
         if callable(answer):
             answer(wire)
         elif answer is not None:

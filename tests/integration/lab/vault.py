@@ -41,8 +41,9 @@ class Vault:
     """One archive on `volume` (an existing, empty directory) for `sources` (name: server, or a list
     of servers of one history).
 
-    `options` are further keys of [archive], `defaults` of [defaults]; a change of `worm` or
-    `defaults` counts from the next write_configuration() and start.
+    `options` are further keys of [archive], `defaults` of [defaults], the attribute `own` of each
+    [source]; a change of `worm`, `defaults` or `own` counts from the next write_configuration() and
+    start.
     """
 
     def __init__(self, scratch, token, authority, volume, sources, name="vault01",
@@ -57,6 +58,7 @@ class Vault:
         self.credential = self.directory / "password"
         self._server_ids = server_ids or {}
         self.defaults = {"heartbeat": "1s", **(defaults or {})}
+        self.own = {}
         self._password = password
         self.options = {"frame-delay": "20ms", "segment-size": "32M", "reserve": "64M", **options}
         self._process = None
@@ -87,6 +89,7 @@ class Vault:
             servers = ", ".join(f"{member.host}:{member.port}" for member in group)
             lines.append(f"\n[source {name}]\nservers = {servers}\n"
                          f"server-id = {server_id}\n")
+            lines += [f"{key} = {value}\n" for key, value in self.own.items()]
         self.configuration.write_text("".join(lines))
 
     def _give(self):

@@ -25,6 +25,27 @@ static struct config *parse(const char *text)
 	return config;
 }
 
+/* The two pins of the file are the same hash, written in both ways. */
+static void assert_rules_are_read(const struct config_rules *rules)
+{
+	assert_string_equal(rules->require_role, "binvault_archive");
+	assert_int_equal(rules->excessive_grants, LEVEL_WARN);
+	assert_int_equal(rules->any_host, LEVEL_YES);
+	assert_int_equal(rules->source_encryption, LEVEL_YES);
+	assert_int_equal(rules->whole_binlog, LEVEL_YES);
+	assert_int_equal(rules->sync_binlog, LEVEL_WARN);
+	assert_int_equal(rules->binlog_expiry_usec, 3 * 86400 * USEC_PER_SEC);
+	assert_int_equal(rules->certificate_warning_usec, 30 * 86400 * USEC_PER_SEC);
+	assert_int_equal(rules->server_uuid_count, 2);
+	assert_int_equal(rules->server_uuids[0][0], 0x1b);
+	assert_int_equal(rules->server_uuids[1][15], 0x28);
+	assert_int_equal(rules->server_id_count, 2);
+	assert_int_equal(rules->server_ids[1], 12);
+	assert_int_equal(rules->tls_pin_count, 2);
+	assert_int_equal(rules->tls_pins[0][0], 0xe3);
+	assert_memory_equal(rules->tls_pins[0], rules->tls_pins[1], CONFIG_PIN_SIZE);
+}
+
 static void a_whole_file_fills_every_field(void **state)
 {
 	struct config *config = NULL;
@@ -63,6 +84,7 @@ static void a_whole_file_fills_every_field(void **state)
 	assert_int_equal(orders->tls_minimum, TLS_MINIMUM_1_3);
 	assert_true(orders->allow_row && orders->allow_mixed && !orders->allow_statement);
 	assert_int_equal(orders->rate_limit, 200 << 20);
+	assert_rules_are_read(&orders->rules);
 	crm = config_find_source(config, "crm");
 	assert_string_equal(crm->retention, "default");
 	assert_string_equal(crm->start, "oldest");
@@ -204,6 +226,24 @@ static const struct {
 	{BASE DEFAULTS SOURCE "start = a/b\n", "f:16: 'start': 'a/b' is not one of"},
 	{BASE DEFAULTS SOURCE "allowed-formats = row, col\n", "f:16: 'allowed-formats': "
 							      "'col' is not one of"},
+	{BASE DEFAULTS SOURCE "require-gtid = maybe\n",
+	 "f:16: 'require-gtid': 'maybe' is not one of: yes | warn | no"},
+	{BASE DEFAULTS SOURCE "excessive-grants = no\n",
+	 "f:16: 'excessive-grants': 'no' is not one of: refuse | warn"},
+	{BASE DEFAULTS SOURCE "allow-any-host = %\n", "f:16: 'allow-any-host': '%' is not one"},
+	{BASE DEFAULTS SOURCE "server-uuid = 1b4e28ba2fa111d2883f0016d3cca427\n",
+	 "f:16: 'server-uuid': '1b4e28ba2fa111d2883f0016d3cca427' is not a UUID as"},
+	{BASE DEFAULTS SOURCE "server-uuid = 1b4e28ba-2fa1-11d2-883f-0016d3cca42-\n",
+	 "f:16: 'server-uuid': '1b4e28ba-2fa1-11d2-883f-0016d3cca42-' is not a UUID as"},
+	{BASE DEFAULTS SOURCE "server-uuid = 1b4e28ba-2fa1-11d2-883f-0016d3cca4277\n",
+	 "f:16: 'server-uuid': '1b4e28ba-2fa1-11d2-883f-0016d3cca4277' is not a UUID as"},
+	{BASE DEFAULTS SOURCE "server-ids = 1,2,3,4,5,6,7,8,9\n",
+	 "f:16: 'server-ids': more than 8 server ids"},
+	{BASE DEFAULTS SOURCE "server-ids = x\n", "f:16: 'server-ids': 'x' is not a whole"},
+	{BASE DEFAULTS SOURCE "tls-pin = 00\n", "f:16: 'tls-pin': '00' does not begin with"},
+	{BASE DEFAULTS SOURCE "tls-pin = sha256:00\n",
+	 "f:16: 'tls-pin': 'sha256:00' is neither 64 lower-case"},
+	{BASE DEFAULTS "server-uuid = x\n", "f:13: 'server-uuid' belongs into each [source"},
 	{BASE DEFAULTS "[source a]\nservers = h\nserver-id = 0\n",
 	 "f:15: 'server-id': '0' is out of range: 1 to 4294967295"},
 	{BASE DEFAULTS "[source a]\nservers = h\nserver-id = -1\n",

@@ -1,10 +1,11 @@
+/* Here, and not in base/: it compares with OpenSSL. */
 #include "unit/cmocka_prelude.h"
 
 #include <stdlib.h>
 
 #include <openssl/evp.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 
 static void known_answers_of_rfc_4648(void **state)
 {

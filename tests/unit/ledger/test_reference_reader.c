@@ -3,8 +3,8 @@
 
 #include <sys/wait.h>
 
+#include "base/base64.h"
 #include "base/hex.h"
-#include "crypto/base64.h"
 
 #define BLOCK  4096
 #define FILE_0 "00000000000000000000.jsonl"

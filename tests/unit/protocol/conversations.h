@@ -12,6 +12,7 @@
 #include "protocol/hsm_messages.h"
 #include "protocol/observed.h"
 #include "protocol/pull_messages.h"
+#include "protocol/pull_preflight.h"
 #include "protocol/pull_semi_sync.h"
 
 struct field {
@@ -39,6 +40,7 @@ union native {
 	struct progress progress;
 	struct segment_closed segment_closed;
 	struct pull_status pull_status;
+	struct pull_preflight pull_preflight;
 	struct control control;
 	struct observed observed;
 	struct damaged damaged;
@@ -111,6 +113,7 @@ WITH_FD(segment_opened, segment_opened_send(fd, m, &carried, 1, err))
 PLAIN(progress, progress)
 PLAIN(segment_closed, segment_closed)
 PLAIN(pull_status, pull_status)
+PLAIN(pull_preflight, pull_preflight)
 PLAIN(control, control)
 WITH_FD(observed, observed_send(fd, m, carried, err))
 PLAIN(damaged, damaged)
@@ -195,6 +198,10 @@ TEXT(m->server, "db1.bank.example:3306");
 TEXT(m->sentence, "db1 refused the login (1045). Do: binvault source test orders");
 TEXT(m->connection, "0b7d55c1-6f1c-4a2b-8c3d-2a7e11223344");
 COUNT_UP(m->caught_up_usec, 2);
+END FILL(pull_preflight, pull_preflight) m->ok = true;
+COUNT_UP(m->time_usec, 1);
+TEXT(m->server, "db1.bank.example:3306");
+TEXT(m->text, "{\"ok\":true,\"rules\":[]}");
 END FILL(control, control) m->kind = CONTROL_LIMIT;
 COUNT_UP(m->until_usec, 1);
 TEXT(m->sentence, "max-bytes-per-day: 10 GiB of today are archived");
@@ -333,6 +340,9 @@ static const struct conversation conversations[] = {
 	{ROW(pull_status, pull_status, MESSAGE_STATE, 0),
 	 {F(pull_status, state), F(pull_status, retry_usec), F(pull_status, server),
 	  F(pull_status, sentence), F(pull_status, connection), F(pull_status, caught_up_usec)}},
+	{ROW(pull_preflight, pull_preflight, MESSAGE_PREFLIGHT, 0),
+	 {F(pull_preflight, time_usec), F(pull_preflight, ok), F(pull_preflight, server),
+	  F(pull_preflight, text)}},
 	{ROW(control, control, MESSAGE_CONTROL, 0),
 	 {F(control, kind), F(control, until_usec), F(control, sentence)}},
 	{ROW(observed, observed, MESSAGE_OBSERVED, 1),

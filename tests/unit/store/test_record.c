@@ -2,6 +2,23 @@
 
 #include "base/json.h"
 
+static json_t *preflight_sample(void)
+{
+	struct preflight_record preflight = {
+		.source = "orders",
+		.server = "db1:3306",
+		.checked_usec = 5,
+		.ends_usec = {UINT64_MAX, 1, 0},
+		.rules = json_pack("[{s:s,s:s,s:s,s:s}]", "rule", "sync-binlog", "key",
+				   "require-sync-binlog", "verdict", "warning", "sentence",
+				   "sync_binlog is 0"),
+	};
+	json_t *object = preflight_record_encode(&preflight);
+
+	preflight_record_release(&preflight);
+	return object;
+}
+
 /* One good object per type, as leaves hold them. */
 static json_t *sample(const char *type)
 {
@@ -87,6 +104,8 @@ static json_t *sample(const char *type)
 		object = exported_record_encode(&exported);
 	if (strcmp(type, "export-failed") == 0)
 		object = export_failed_record_encode(&failed);
+	if (strcmp(type, "preflight") == 0)
+		object = preflight_sample();
 	if (strcmp(type, "config") == 0)
 		object = config_record_encode(&config);
 	if (strcmp(type, "master") == 0)
@@ -116,6 +135,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 		struct approved_record approved;
 		struct exported_record exported;
 		struct export_failed_record failed;
+		struct preflight_record preflight;
 	} *u = calloc(1, sizeof(*u));
 	enum record_type type;
 	json_t *result = NULL;
@@ -140,9 +160,12 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	AGAIN(RECORD_APPROVED, approved, approved)
 	AGAIN(RECORD_EXPORTED, exported, exported)
 	AGAIN(RECORD_EXPORT_FAILED, export_failed, failed)
+	AGAIN(RECORD_PREFLIGHT, preflight, preflight)
 #undef AGAIN
 	if (result && type == RECORD_SEGMENT_SEALED)
 		segment_sealed_record_release(&u->sealed);
+	if (result && type == RECORD_PREFLIGHT)
+		preflight_record_release(&u->preflight);
 	free(u);
 	*ret_code = r;
 	return result;
@@ -151,7 +174,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
 				    "approved",	      "exported",      "config", "master",
 				    "signing-key",    "export-failed", "policy", "damaged",
-				    "semi-sync"};
+				    "semi-sync",      "preflight"};
 
 static void every_record_comes_back_as_it_was(void **state)
 {
