@@ -12,6 +12,7 @@
 	VERB(init) \
 	VERB(run) \
 	VERB(status) \
+	VERB(check) \
 	VERB(list) \
 	VERB(verify) \
 	VERB(source) \

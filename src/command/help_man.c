@@ -96,7 +96,9 @@ static void put_exit_status(FILE *out)
 	      ".TP\n3\nevidence incomplete: a defect, a gap in the range, expired.\n"
 	      ".TP\n4\nnot permitted, held, awaiting approval.\n"
 	      ".TP\n5\nunavailable (HSM, server, share): retry later.\n"
-	      ".TP\n6\nattention: it worked, and some state is not normal.\n",
+	      ".TP\n6\nattention: it worked, and some state is not normal.\n"
+	      ".PP\n\\fBcheck\\fR alone speaks the convention of monitoring plug\\-ins: 0 ok, 1 "
+	      "warning, 2 critical, 3 unknown.\n",
 	      out);
 }
 
@@ -117,8 +119,8 @@ static void put_examples(FILE *out)
 {
 	fputs(".SH EXAMPLES\n"
 	      ".TP\n\\fBbinvault init && binvault run\\fR\nmake a vault, and start it.\n"
-	      ".TP\n\\fBbinvault status \\-\\-output json\\fR\nfor monitoring; see the exit "
-	      "status, too.\n"
+	      ".TP\n\\fBbinvault check\\fR\nfor a monitoring system; all that it judges is in "
+	      "\\fBbinvault status \\-\\-output json\\fR.\n"
 	      ".TP\n\\fBbinvault restore orders \\-\\-to INC\\-4711 \\-\\-from\\-file "
 	      "mariadb\\-bin.000398 \\-\\-until\\-position mariadb\\-bin.000412:71002311 "
 	      "\\-\\-reason INC\\-4711\\fR\nfrom the file where the backup ends, up to the "

@@ -58,6 +58,11 @@ class CoverageTest(unittest.TestCase):
         self.assertEqual((source["state"], source["behind"]), ("streaming", "0"))
         self.assertNotIn("missed_since", source)
         self.assertEqual(self.vault.run_verb("status").returncode, 0)
+        check = self.vault.run_verb("check")
+        self.assertEqual(check.returncode, 0, check.stdout)
+        self.assertRegex(check.stdout, r"^BINVAULT OK - 1 source covered \| orders_behind=0B;;;0 "
+                                       r"orders_uncovered=\d+\.\ds;;;0 volume0_free=\d+B;;;0 "
+                                       r"unsigned=\d+;;;0\n$")
 
     def test_status_shows_what_the_server_keeps_and_for_how_long(self):
         self.wait(lambda: "observed" in self.status(), "it is looked at", LIST_AGE)
@@ -95,6 +100,11 @@ class CoverageTest(unittest.TestCase):
             self.assertEqual(result.returncode, 6)
             self.assertIn("1 of 1 sources not covered", result.stdout)
             self.assertRegex(result.stdout, r"orders: not covered since \S+: connecting to ")
+            check = self.vault.run_verb("check")
+            self.assertEqual(check.returncode, 2)
+            self.assertRegex(check.stdout,
+                             r"^BINVAULT CRITICAL - orders: not covered \(waiting\): connecting to "
+                             r"[^|\n]+ \| orders_behind=")
             source = self.status()
             self.assertLess(abs(usec(source, "missed_since") + usec(source, "behind_usec")
                                 - time.time()), 3)
@@ -146,6 +156,33 @@ class CoverageTest(unittest.TestCase):
                                  "command_type = 'Connect' AND argument LIKE 'binvault@%'")
         # The streams', and one of the second connection for what it lost: nothing.
         self.assertLessEqual(len(logins), streams + 2)
+
+
+class CheckTest(unittest.TestCase):
+    """What a monitoring system is told when the vault or a part of it is not there."""
+
+    def test_without_a_keeper_a_configuration_or_enough_time(self):
+        with Stage(defaults={"certificate-warning": "400d"}) as stage:
+            vault = stage.vault
+            check = vault.run_verb("check")
+            self.assertEqual(check.returncode, 2)
+            self.assertRegex(check.stdout, r"^BINVAULT CRITICAL - the keeper (is not running|does)")
+            vault.start()
+            vault.wait_covered(SOURCE, stage.server)
+            wait_until(lambda: vault.run_verb("check").returncode == 1, 30,
+                       lambda: vault.run_verb("check").stdout)
+            check = vault.run_verb("check")
+            self.assertRegex(check.stdout, r"^BINVAULT WARNING - orders: the server's certificate "
+                                           r"ends \S+ \S+Z[^|]+ \(and more\) \| ")
+            self.assertEqual(len(check.stdout.splitlines()), 3)
+            vault.verb("source", "pause", SOURCE, "--reason", "quiet")
+            check = vault.run_verb("check")
+            self.assertEqual(check.returncode, 1, check.stdout)
+            vault.configuration.write_text("[archive]\nnonsense = 1\n")
+            check = vault.run_verb("check")
+            self.assertEqual(check.returncode, 3)
+            self.assertIn("BINVAULT UNKNOWN - ", check.stdout)
+            vault.write_configuration()
 
 
 class SecondLoginTest(unittest.TestCase):

@@ -33,14 +33,14 @@ class Authority:
         self.certificate = self.directory / "ca.pem"
         self._key = self.directory / "ca.key"
         self._generate_key(self._key)
-        openssl("req", "-x509", "-new", "-key", self._key, "-sha256", "-days", "30",
+        openssl("req", "-x509", "-new", "-key", self._key, "-sha256", "-days", "365",
                 "-subj", f"/O=Lab/CN={name}", "-out", self.certificate,
                 "-addext", "basicConstraints=critical,CA:TRUE",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         self.server = self.issue("server", SERVER_NAMES)
         self.client = self.issue("client", purpose="clientAuth")
 
-    def issue(self, name, names=None, purpose="serverAuth", days=30):
+    def issue(self, name, names=None, purpose="serverAuth", days=365):
         """A new key and certificate in `name`.key and `name`.pem; `days` < 0 is expired."""
         key, certificate = self.directory / f"{name}.key", self.directory / f"{name}.pem"
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
