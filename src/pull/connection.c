@@ -167,11 +167,12 @@ static int connect_error(struct connection *connection, struct error *err)
 		return tls_error(server, text, err);
 	case CR_AUTH_PLUGIN_CANNOT_LOAD:
 	case CR_AUTH_PLUGIN_ERR:
+	case CR_PLUGIN_NOT_ALLOWED: /* its text names the plugin wrongly */
 		return error_set(
 			err, ERROR_REFUSED,
-			"%s asks for a way to log in that is not allowed (only " ALLOWED_PLUGINS
-			"): %s",
-			server, text);
+			"%s asks for a way to log in that is not allowed, and was sent no password "
+			"(%u): only " ALLOWED_PLUGINS ". Do on the server: ALTER USER",
+			server, number);
 	case CR_SERVER_LOST:
 		/* With TLS 1.3 a server judges our certificate when we think that TLS stands. */
 		return error_set(
