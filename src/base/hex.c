@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 void hex_encode(const void *bytes, size_t size, char *text)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -12,6 +14,19 @@ void hex_encode(const void *bytes, size_t size, char *text)
 		*text++ = digits[in[i] & 15];
 	}
 	*text = '\0';
+}
+
+void hex_encode_uuid(const uint8_t uuid[static 16], char text[static HEX_UUID_SIZE])
+{
+	static const uint8_t part_size[] = {4, 2, 2, 2, 6};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(part_size); i++) {
+		hex_encode(uuid, part_size[i], text);
+		uuid += part_size[i];
+		text += 2 * part_size[i];
+		if (i + 1 < ARRAY_LENGTH(part_size))
+			*text++ = '-';
+	}
 }
 
 static int digit_value(char digit)

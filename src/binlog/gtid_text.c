@@ -7,24 +7,12 @@
 #include "base/checked.h"
 #include "base/hex.h"
 
-#define UUID_TEXT_LENGTH 36
-#define UUID_TEXT_SIZE	 (UUID_TEXT_LENGTH + 1)
+#define UUID_TEXT_LENGTH (HEX_UUID_SIZE - 1)
 #define ITEM_SIZE	 (GTID_INTERVAL_TEXT_SIZE + 1) /* and a comma */
 #define CUT		 ",..."
 #define QUOTED_MAX	 40 /* characters of a text that an error shows */
 
 static const uint8_t uuid_part_size[] = {4, 2, 2, 2, 6};
-
-static void format_uuid(const uint8_t uuid[GTID_UUID_SIZE], char *text)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(uuid_part_size); i++) {
-		hex_encode(uuid, uuid_part_size[i], text);
-		uuid += uuid_part_size[i];
-		text += 2 * uuid_part_size[i];
-		*text++ = '-';
-	}
-	text[-1] = '\0';
-}
 
 /* "1-5", or "1" */
 static void format_numbers(char *text, size_t size, uint64_t first, uint64_t last)
@@ -37,7 +25,7 @@ static void format_numbers(char *text, size_t size, uint64_t first, uint64_t las
 
 int gtid_interval_format(const struct gtid_interval *interval, char *text, struct error *err)
 {
-	char uuid[UUID_TEXT_SIZE], numbers[48];
+	char uuid[HEX_UUID_SIZE], numbers[48];
 	struct gtid_group_parts parts;
 	int r = gtid_group_read(&interval->group, &parts, err);
 
@@ -48,7 +36,7 @@ int gtid_interval_format(const struct gtid_interval *interval, char *text, struc
 			 interval->last);
 		return 0;
 	}
-	format_uuid(parts.uuid, uuid);
+	hex_encode_uuid(parts.uuid, uuid);
 	format_numbers(numbers, sizeof(numbers), interval->first, interval->last);
 	snprintf(text, GTID_INTERVAL_TEXT_SIZE, "%s%s%s:%s", uuid, parts.tag[0] ? ":" : "",
 		 parts.tag, numbers);

@@ -57,13 +57,13 @@ bool identity_same(const struct identity *a, const struct identity *b)
 
 void identity_describe(const struct identity *identity, char text[static IDENTITY_TEXT_SIZE])
 {
-	char uuid[HEX_SIZE(16)];
+	char uuid[HEX_UUID_SIZE];
 
 	if (identity->flavour == FLAVOUR_MARIADB) {
 		snprintf(text, IDENTITY_TEXT_SIZE, "MariaDB server id %u", identity->server_id);
 		return;
 	}
-	hex_encode(identity->uuid, sizeof(identity->uuid), uuid);
+	hex_encode_uuid(identity->uuid, uuid);
 	snprintf(text, IDENTITY_TEXT_SIZE, "MySQL server uuid %s, server id %u", uuid,
 		 identity->server_id);
 }

@@ -154,18 +154,16 @@ static int take_time(void *context, const char *text, struct error *err)
 static int check_identity(struct connection *connection, const struct identity *identity,
 			  struct error *err)
 {
-	char text[64], expected[64], uuid[HEX_SIZE(sizeof(identity->uuid))];
+	char text[64], expected[64];
 	bool mysql = identity->flavour == FLAVOUR_MYSQL;
-	int r = connection_value(connection,
-				 mysql ? "SELECT REPLACE(@@global.server_uuid, '-', '')"
-				       : "SELECT @@global.server_id",
-				 text, sizeof(text), err);
+	int r = connection_value(
+		connection, mysql ? "SELECT @@global.server_uuid" : "SELECT @@global.server_id",
+		text, sizeof(text), err);
 
 	if (r < 0)
 		return r;
-	hex_encode(identity->uuid, sizeof(identity->uuid), uuid);
 	if (mysql)
-		snprintf(expected, sizeof(expected), "%s", uuid);
+		hex_encode_uuid(identity->uuid, expected);
 	else
 		snprintf(expected, sizeof(expected), "%u", (unsigned)identity->server_id);
 	if (strcasecmp(text, expected) == 0)

@@ -343,11 +343,9 @@ static enum preflight_verdict check_uuid(const struct preflight_facts *facts,
 					 const struct rule *rule, struct preflight_finding *finding)
 {
 	const struct config_rules *rules = &facts->source->rules;
-	char hex[HEX_SIZE(16)], text[37];
+	char text[HEX_UUID_SIZE];
 
-	hex_encode(facts->identity.uuid, 16, hex);
-	snprintf(text, sizeof(text), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-		 hex + 20);
+	hex_encode_uuid(facts->identity.uuid, text);
 	say(finding, "server_uuid is %s", text);
 	if (rules->server_uuid_count == 0)
 		return PREFLIGHT_OFF;

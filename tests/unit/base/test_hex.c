@@ -40,11 +40,23 @@ static void only_lower_case_digits_of_the_right_count_are_read(void **state)
 	assert_fails(hex_decode(" 000", bytes, 2, &err), &err, ERROR_DEFECT, "at digit 0");
 }
 
+static void a_uuid_has_its_dashes(void **state)
+{
+	static const uint8_t uuid[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+					 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+	char text[HEX_UUID_SIZE];
+
+	(void)state;
+	hex_encode_uuid(uuid, text);
+	assert_string_equal(text, "00112233-4455-6677-8899-aabbccddeeff");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_come_back_from_their_digits),
 		cmocka_unit_test(only_lower_case_digits_of_the_right_count_are_read),
+		cmocka_unit_test(a_uuid_has_its_dashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

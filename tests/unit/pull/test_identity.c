@@ -53,7 +53,7 @@ static void an_identity_is_told_in_words(void **state)
 	assert_string_equal(text, "MariaDB server id 11");
 	identity_describe(&mysql, text);
 	assert_string_equal(text,
-			    "MySQL server uuid 09080700000000000000000000000000, server id 12");
+			    "MySQL server uuid 09080700-0000-0000-0000-000000000000, server id 12");
 }
 
 static struct hash id_of(const struct identity *identity, const char *file, const char *format,
