@@ -144,6 +144,23 @@ int json_get_string(const json_t *object, const char *key, const char **ret_text
 	return 0;
 }
 
+int json_get_text(const json_t *object, const char *key, char *ret_text, size_t size,
+		  struct error *err)
+{
+	const char *text;
+	size_t length;
+	int r = json_get_string(object, key, &text, err);
+
+	if (r < 0)
+		return r;
+	length = strlen(text);
+	if (length >= size)
+		return error_set(err, ERROR_DEFECT, "field '%s' has %zu bytes, the limit is %zu",
+				 key, length, size - 1);
+	memcpy(ret_text, text, length + 1);
+	return 0;
+}
+
 int json_get_u64(const json_t *object, const char *key, uint64_t *ret_value, struct error *err)
 {
 	const char *text = NULL;

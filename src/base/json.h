@@ -34,6 +34,9 @@ int json_parse(const char *text, size_t length, json_t **ret_object, struct erro
 /* Fields. A 64-bit number is a string of decimal digits without leading zeros. */
 int json_get_string(const json_t *object, const char *key, const char **ret_text,
 		    struct error *err) MUST_CHECK;
+/* The same, copied: at most @size - 1 bytes and a NUL. */
+int json_get_text(const json_t *object, const char *key, char *ret_text, size_t size,
+		  struct error *err) MUST_CHECK;
 int json_get_u64(const json_t *object, const char *key, uint64_t *ret_value,
 		 struct error *err) MUST_CHECK;
 int json_get_bool(const json_t *object, const char *key, bool *ret_value,

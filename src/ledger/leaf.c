@@ -153,20 +153,6 @@ json_t *leaf_void_new(const struct leaf_void *fields)
 	return object;
 }
 
-static int get_text(const json_t *object, const char *key, char *text, size_t size,
-		    struct error *err)
-{
-	const char *value;
-	int r = json_get_string(object, key, &value, err);
-
-	if (r < 0)
-		return r;
-	if (strlen(value) >= size)
-		return error_set(err, ERROR_DEFECT, "'%s' is longer than %zu", key, size - 1);
-	memcpy(text, value, strlen(value) + 1);
-	return 0;
-}
-
 int leaf_void_get(const struct leaf *leaf, struct leaf_void *ret_void, struct error *err)
 {
 	struct leaf_void out;
@@ -176,9 +162,9 @@ int leaf_void_get(const struct leaf *leaf, struct leaf_void *ret_void, struct er
 	if (!leaf_is(leaf, "void"))
 		return error_set(err, ERROR_USAGE, "leaf %ju is no void leaf",
 				 (uintmax_t)leaf->index);
-	r = get_text(leaf->object, "file", out.file, sizeof(out.file), err);
+	r = json_get_text(leaf->object, "file", out.file, sizeof(out.file), err);
 	if (r == 0)
-		r = get_text(leaf->object, "volume", out.volume, sizeof(out.volume), err);
+		r = json_get_text(leaf->object, "volume", out.volume, sizeof(out.volume), err);
 	if (r == 0)
 		r = json_get_u64(leaf->object, "offset", &out.offset, err);
 	if (r == 0)

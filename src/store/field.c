@@ -6,23 +6,6 @@
 
 #include "base/base64.h"
 
-int field_get_text(const json_t *object, const char *key, char *ret_text, size_t size,
-		   struct error *err)
-{
-	const char *text;
-	size_t length;
-	int r = json_get_string(object, key, &text, err);
-
-	if (r < 0)
-		return r;
-	length = strlen(text);
-	if (length >= size)
-		return error_set(err, ERROR_DEFECT, "field '%s' has %zu bytes, the limit is %zu",
-				 key, length, size - 1);
-	memcpy(ret_text, text, length + 1);
-	return 0;
-}
-
 void field_put_text(json_t *object, const char *key, const char *text)
 {
 	size_t length = strlen(text);
@@ -124,7 +107,7 @@ void field_put_base64(json_t *object, const char *key, const void *bytes, size_t
 int field_get_source(const json_t *object, const char *key,
 		     char ret_name[static SOURCE_NAME_MAX + 1], struct error *err)
 {
-	int r = field_get_text(object, key, ret_name, SOURCE_NAME_MAX + 1, err);
+	int r = json_get_text(object, key, ret_name, SOURCE_NAME_MAX + 1, err);
 
 	if (r == 0)
 		r = name_check_source(ret_name, err);
@@ -136,7 +119,7 @@ int field_get_source(const json_t *object, const char *key,
 int field_get_binlog(const json_t *object, const char *key, bool empty,
 		     char ret_name[static BINLOG_NAME_MAX + 1], struct error *err)
 {
-	int r = field_get_text(object, key, ret_name, BINLOG_NAME_MAX + 1, err);
+	int r = json_get_text(object, key, ret_name, BINLOG_NAME_MAX + 1, err);
 
 	if (r == 0 && empty && ret_name[0] == '\0')
 		return 0;

@@ -1,6 +1,6 @@
 /*
- * Fields of records beyond those of base/json.h: bounded texts, words of a list, small numbers,
- * UUIDs, base64. For the record files of this folder.
+ * Fields of records beyond those of base/json.h: words of a list, small numbers, UUIDs, base64,
+ * names. For the record files of this folder.
  *
  * Owns: nothing.
  */
@@ -8,10 +8,6 @@
 
 #include "base/json.h"
 #include "store/record.h"
-
-/* A text of at most @size - 1 bytes, copied. */
-int field_get_text(const json_t *object, const char *key, char *ret_text, size_t size,
-		   struct error *err) MUST_CHECK;
 
 /* Bytes that are not printable ASCII become '?': a sentence may quote what a peer sent. */
 void field_put_text(json_t *object, const char *key, const char *text);

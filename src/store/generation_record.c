@@ -58,8 +58,8 @@ int generation_record_decode(const json_t *object, struct generation_record *ret
 	if (r == 0)
 		r = json_get_u64(object, "gaps", &record.gap_count, err);
 	if (r == 0)
-		r = field_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
-				   err);
+		r = json_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
+				  err);
 	if (r < 0)
 		return r;
 	if (record.gap && record.gap_count == 0)

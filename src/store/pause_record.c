@@ -12,7 +12,7 @@ static int get_caller(const json_t *object, char *source, uint32_t *uid, uint32_
 	if (r == 0)
 		r = field_get_u32(object, "gid", gid, err);
 	if (r == 0)
-		r = field_get_text(object, "reason", reason, REQUEST_TEXT_SIZE, err);
+		r = json_get_text(object, "reason", reason, REQUEST_TEXT_SIZE, err);
 	return r;
 }
 

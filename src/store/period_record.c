@@ -58,7 +58,7 @@ int period_record_decode(const json_t *object, struct period_record *ret, struct
 	if (r == 0)
 		r = field_get_source(object, "class", record.class, err);
 	if (r == 0)
-		r = field_get_text(object, "month", record.month, sizeof(record.month), err);
+		r = json_get_text(object, "month", record.month, sizeof(record.month), err);
 	if (r == 0)
 		r = check_month(record.month, err);
 	if (r == 0)

@@ -40,14 +40,14 @@ json_t *preflight_record_encode(const struct preflight_record *record)
 static int check_rule(const json_t *rule, struct error *err)
 {
 	char word[WORD_SIZE], sentence[REQUEST_TEXT_SIZE];
-	int r = field_get_text(rule, "rule", word, sizeof(word), err);
+	int r = json_get_text(rule, "rule", word, sizeof(word), err);
 
 	if (r == 0)
-		r = field_get_text(rule, "key", word, sizeof(word), err);
+		r = json_get_text(rule, "key", word, sizeof(word), err);
 	if (r == 0)
-		r = field_get_text(rule, "sentence", sentence, sizeof(sentence), err);
+		r = json_get_text(rule, "sentence", sentence, sizeof(sentence), err);
 	if (r == 0)
-		r = field_get_text(rule, "verdict", word, sizeof(word), err);
+		r = json_get_text(rule, "verdict", word, sizeof(word), err);
 	if (r < 0)
 		return r;
 	if (strcmp(word, "warning") != 0 && strcmp(word, "refused") != 0)
@@ -99,7 +99,7 @@ int preflight_record_decode(const json_t *object, struct preflight_record *ret, 
 	int r = field_get_source(object, "source", record.source, err);
 
 	if (r == 0)
-		r = field_get_text(object, "server", record.server, sizeof(record.server), err);
+		r = json_get_text(object, "server", record.server, sizeof(record.server), err);
 	if (r == 0)
 		r = json_get_u64(object, "checked_usec", &record.checked_usec, err);
 	if (r == 0)

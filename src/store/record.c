@@ -151,9 +151,9 @@ int store_record_decode(const json_t *object, struct store_record *ret, struct e
 	if (r == 0)
 		r = field_get_uuid(object, "archive", record.archive_id, err);
 	if (r == 0)
-		r = field_get_text(object, "name", record.name, sizeof(record.name), err);
+		r = json_get_text(object, "name", record.name, sizeof(record.name), err);
 	if (r == 0)
-		r = field_get_text(object, "origin", record.origin, sizeof(record.origin), err);
+		r = json_get_text(object, "origin", record.origin, sizeof(record.origin), err);
 	if (r == 0)
 		r = check_origin(&record, err);
 	if (r == 0)
@@ -219,7 +219,7 @@ int master_record_decode(const json_t *object, struct master_record *ret, struct
 	int r = field_get_u32(object, "sequence", &record.sequence, err);
 
 	if (r == 0)
-		r = field_get_text(object, "label", record.label, sizeof(record.label), err);
+		r = json_get_text(object, "label", record.label, sizeof(record.label), err);
 	if (r == 0)
 		r = get_key(object, record.der, &record.der_size, err);
 	if (r == 0)
@@ -245,7 +245,7 @@ int signing_key_record_decode(const json_t *object, struct signing_key_record *r
 	int r = field_get_word(object, "role", role_names, ARRAY_LENGTH(role_names), &role, err);
 
 	if (r == 0)
-		r = field_get_text(object, "label", record.label, sizeof(record.label), err);
+		r = json_get_text(object, "label", record.label, sizeof(record.label), err);
 	if (r == 0)
 		r = get_key(object, record.der, &record.der_size, err);
 	if (r < 0)
@@ -331,10 +331,10 @@ int config_record_decode(const json_t *object, struct config_record *ret, struct
 	int r = json_get_hex(object, "hash", record.hash.bytes, HASH_SIZE, err);
 
 	if (r == 0)
-		r = field_get_text(object, "version", record.version, sizeof(record.version), err);
+		r = json_get_text(object, "version", record.version, sizeof(record.version), err);
 	if (r == 0)
-		r = field_get_text(object, "isolation", record.isolation, sizeof(record.isolation),
-				   err);
+		r = json_get_text(object, "isolation", record.isolation, sizeof(record.isolation),
+				  err);
 	if (r == 0)
 		r = field_get_word(object, "worm", worm_names, ARRAY_LENGTH(worm_names), &worm,
 				   err);

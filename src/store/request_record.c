@@ -63,12 +63,12 @@ json_t *request_record_encode(const struct request_record *record)
 static int get_target(const json_t *object, struct request_record *record, struct error *err)
 {
 	size_t limit = 0, form = REQUEST_FILES;
-	int r = field_get_text(object, "source", record->source, sizeof(record->source), err);
+	int r = json_get_text(object, "source", record->source, sizeof(record->source), err);
 
 	if (r == 0 && record->source[0])
 		r = name_check_source(record->source, err);
 	if (r == 0)
-		r = field_get_text(object, "to", record->to, sizeof(record->to), err);
+		r = json_get_text(object, "to", record->to, sizeof(record->to), err);
 	if (r == 0 && record->to[0])
 		r = name_check_export(record->to, err);
 	if (r < 0)
@@ -79,8 +79,8 @@ static int get_target(const json_t *object, struct request_record *record, struc
 	if (r == 0)
 		r = field_get_binlog(object, "from_file", true, record->from_file, err);
 	if (r == 0 && json_object_get(object, "generation"))
-		r = field_get_text(object, "generation", record->generation,
-				   sizeof(record->generation), err);
+		r = json_get_text(object, "generation", record->generation,
+				  sizeof(record->generation), err);
 	if (r == 0)
 		r = field_get_word(object, "limit", limit_names, ARRAY_LENGTH(limit_names), &limit,
 				   err);
@@ -99,7 +99,7 @@ int request_record_decode(const json_t *object, struct request_record *ret, stru
 {
 	struct request_record record = {0};
 	size_t kind = 0;
-	int r = field_get_text(object, "request", record.id, sizeof(record.id), err);
+	int r = json_get_text(object, "request", record.id, sizeof(record.id), err);
 
 	if (r == 0)
 		r = field_get_word(object, "kind", kind_names, ARRAY_LENGTH(kind_names), &kind,
@@ -111,7 +111,7 @@ int request_record_decode(const json_t *object, struct request_record *ret, stru
 	if (r == 0)
 		r = get_target(object, &record, err);
 	if (r == 0)
-		r = field_get_text(object, "reason", record.reason, sizeof(record.reason), err);
+		r = json_get_text(object, "reason", record.reason, sizeof(record.reason), err);
 	if (r < 0)
 		return r;
 	record.kind = (enum request_kind)kind;
@@ -131,10 +131,10 @@ json_t *approved_record_encode(const struct approved_record *record)
 int approved_record_decode(const json_t *object, struct approved_record *ret, struct error *err)
 {
 	struct approved_record record = {0};
-	int r = field_get_text(object, "request", record.request, sizeof(record.request), err);
+	int r = json_get_text(object, "request", record.request, sizeof(record.request), err);
 
 	if (r == 0)
-		r = field_get_text(object, "by", record.by, sizeof(record.by), err);
+		r = json_get_text(object, "by", record.by, sizeof(record.by), err);
 	if (r == 0)
 		*ret = record;
 	return r;
@@ -179,7 +179,7 @@ static int get_manifest(const json_t *object, struct exported_record *record, st
 int exported_record_decode(const json_t *object, struct exported_record *ret, struct error *err)
 {
 	struct exported_record record = {0};
-	int r = field_get_text(object, "request", record.request, sizeof(record.request), err);
+	int r = json_get_text(object, "request", record.request, sizeof(record.request), err);
 
 	if (r == 0)
 		r = get_manifest(object, &record, err);
@@ -213,11 +213,11 @@ int export_failed_record_decode(const json_t *object, struct export_failed_recor
 				struct error *err)
 {
 	struct export_failed_record record = {0};
-	int r = field_get_text(object, "request", record.request, sizeof(record.request), err);
+	int r = json_get_text(object, "request", record.request, sizeof(record.request), err);
 
 	if (r == 0)
-		r = field_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
-				   err);
+		r = json_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
+				  err);
 	if (r == 0)
 		*ret = record;
 	return r;

@@ -27,7 +27,7 @@ int segment_path_check(const char *path, struct error *err)
 static int get_path(const json_t *object, char ret_path[static SEGMENT_PATH_SIZE],
 		    struct error *err)
 {
-	int r = field_get_text(object, "path", ret_path, SEGMENT_PATH_SIZE, err);
+	int r = json_get_text(object, "path", ret_path, SEGMENT_PATH_SIZE, err);
 
 	return r < 0 ? r : segment_path_check(ret_path, err);
 }
@@ -405,7 +405,7 @@ int orphan_record_decode(const json_t *object, struct orphan_record *ret, struct
 	if (r == 0)
 		r = json_get_u64(object, "size", &record.size, err);
 	if (r == 0)
-		r = field_get_text(object, "reason", record.reason, sizeof(record.reason), err);
+		r = json_get_text(object, "reason", record.reason, sizeof(record.reason), err);
 	if (r == 0)
 		*ret = record;
 	return r;

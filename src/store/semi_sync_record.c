@@ -27,8 +27,8 @@ int semi_sync_record_decode(const json_t *object, struct semi_sync_record *ret, 
 	if (r == 0)
 		r = json_get_u64(object, "since", &record.since_usec, err);
 	if (r == 0)
-		r = field_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
-				   err);
+		r = json_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
+				  err);
 	if (r == 0)
 		r = field_get_binlog(object, "binlog_file", true, record.binlog_file, err);
 	if (r == 0)

@@ -177,6 +177,7 @@ static void fields_come_back_as_they_were_put(void **state)
 	const json_t *value;
 	const char *text;
 	uint8_t bytes[4];
+	char copy[6];
 	uint64_t number;
 	bool flag;
 
@@ -190,6 +191,8 @@ static void fields_come_back_as_they_were_put(void **state)
 	json_put(object, "object", json_object());
 	assert_ok(json_get_string(object, "text", &text, &err), &err);
 	assert_string_equal(text, "hello");
+	assert_ok(json_get_text(object, "text", copy, 6, &err), &err);
+	assert_string_equal(copy, "hello");
 	assert_ok(json_get_u64(object, "number", &number, &err), &err);
 	assert_true(number == UINT64_MAX);
 	assert_ok(json_get_u64(object, "zero", &number, &err), &err);
@@ -224,6 +227,7 @@ static void a_wrong_field_is_named(void **state)
 	struct error err = {0};
 	const json_t *value;
 	const char *text;
+	char copy[2];
 	uint8_t bytes[1];
 	uint64_t number;
 	bool flag;
@@ -233,6 +237,10 @@ static void a_wrong_field_is_named(void **state)
 		     "field 'none' is missing");
 	assert_fails(json_get_string(object, "n", &text, &err), &err, ERROR_DEFECT,
 		     "field 'n' is not a string");
+	assert_fails(json_get_text(object, "n", copy, sizeof(copy), &err), &err, ERROR_DEFECT,
+		     "field 'n' is not a string");
+	assert_fails(json_get_text(object, "h", copy, sizeof(copy), &err), &err, ERROR_DEFECT,
+		     "field 'h' has 2 bytes, the limit is 1");
 	assert_fails(json_get_u64(object, "n", &number, &err), &err, ERROR_DEFECT,
 		     "field 'n' is not a string");
 	assert_fails(json_get_bool(object, "f", &flag, &err), &err, ERROR_DEFECT, "field 'f'");
