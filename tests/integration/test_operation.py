@@ -310,8 +310,9 @@ class FlavourTest(unittest.TestCase):
 class HoldTest(unittest.TestCase):
     """A source that is paused, or that has had its share."""
 
-    def stage(self, **defaults):
-        stage = Stage(defaults={"maximum-uncovered": "1h", **defaults})
+    def stage(self, server_options=None, **defaults):
+        stage = Stage(server_options=server_options,
+                      defaults={"maximum-uncovered": "1h", **defaults})
         self.addCleanup(stage.close)
         stage.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY AUTO_INCREMENT,"
                          " b LONGBLOB)")
@@ -325,6 +326,19 @@ class HoldTest(unittest.TestCase):
 
     def write(self, stage, size=1000):
         stage.server.sql(f"INSERT INTO d.t (b) VALUES (REPEAT(RANDOM_BYTES(1000), {size} / 1000))")
+
+    def timed_write(self, stage, size=1000):
+        begin = time.monotonic()
+        self.write(stage, size)
+        return time.monotonic() - begin
+
+    def semi_sync(self, stage, name):
+        return stage.server.sql(f"SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_{name}'")[0][1]
+
+    def kill_streams(self, stage):
+        for (thread,) in stage.server.sql("SELECT id FROM information_schema.processlist WHERE "
+                                          "command LIKE 'Binlog%'"):
+            stage.server.sql(f"KILL {thread}")
 
     def dump_threads(self, stage):
         return stage.server.sql("SELECT id FROM information_schema.processlist WHERE user = "
@@ -377,6 +391,31 @@ class HoldTest(unittest.TestCase):
         stage.archive()
         self.assertIn(", 0 gaps", vault.verb("list", SOURCE))
         vault.verb("verify")
+
+    def test_a_semi_synchronous_server_does_not_wait_for_a_source_that_is_paused(self):
+        """Nor for one that has had its share: commits go on at once, with a time-out of minutes."""
+        stage = self.stage(
+            {"options": ["--rpl-semi-sync-master-timeout=600000",
+                         "--rpl-semi-sync-master-wait-no-slave=OFF"]},
+            **{"semi-sync": "yes", "max-bytes-per-day": "8M"})
+        stage.server.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON")
+        self.kill_streams(stage)  # so that it is asked for at the next login
+        wait_until(lambda: self.semi_sync(stage, "clients") == "1", 60, stage.vault.tail)
+        self.write(stage)
+        self.assertEqual(self.semi_sync(stage, "status"), "ON")
+        stage.vault.verb("source", "pause", SOURCE, "--reason", "it must not be waited for")
+        begin, longest = time.monotonic(), 0.0
+        while time.monotonic() < begin + 5:
+            longest = max(longest, self.timed_write(stage))
+        self.assertLess(longest, 15)
+        self.wait_state(stage, "paused")
+        self.assertEqual(self.semi_sync(stage, "clients"), "0")
+        stage.vault.verb("source", "resume", SOURCE)
+        wait_until(lambda: self.semi_sync(stage, "clients") == "1", 60, stage.vault.tail)
+        for _ in range(12):
+            longest = max(longest, self.timed_write(stage, 1_000_000))
+        self.wait_state(stage, "limited")
+        self.assertLess(longest, 15)
 
     def test_pause_and_resume_under_load_lose_nothing(self):
         stage = self.stage()
