@@ -41,6 +41,29 @@ static void resume_ended(struct source *source)
 }
 
 /*
+ * A segment in which no transaction ended does not know: the one before it may. Where that is not
+ * sealed, the file is to be read from its beginning.
+ */
+static uint64_t transaction_end(const struct attached *before,
+				const struct segment_sealed_record *record)
+{
+	if (record->end.summary.transaction_count > 0)
+		return record->end.summary.transaction_end;
+	if (before->kind != ATTACHED_START && before->good_end == record->start_position &&
+	    memcmp(before->file_id.bytes, record->file_id.bytes, HASH_SIZE) == 0)
+		return before->transaction_end;
+	return ATTACHED_FIRST_POSITION;
+}
+
+/* It needs no segment before it to say where pulling goes on. */
+static bool says_all(const struct segment_sealed_record *record)
+{
+	return record->end.summary.transaction_count > 0 ||
+	       (record->end.summary.event_count > 0 &&
+		record->start_position == ATTACHED_FIRST_POSITION);
+}
+
+/*
  * A segment without an event has no last event to compare: the one before it counts, and from an
  * empty one only that its file ended there. They may be sealed in any order.
  */
@@ -48,6 +71,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 {
 	struct attached *resume = &source->resume;
 	const struct segment_summary *summary = &record->end.summary;
+	uint64_t whole;
 
 	if (summary->event_count == 0 && record->end.next_file[0]) {
 		memcpy(source->ended.binlog_file, record->binlog_file, sizeof(record->binlog_file));
@@ -60,6 +84,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	    (resume->kind != ATTACHED_START && record->opened_index < source->resume_index))
 		return;
 	source->resume_index = record->opened_index;
+	whole = transaction_end(resume, record);
 	memset(resume, 0, sizeof(*resume));
 	resume->kind = record->end.next_file[0] ? ATTACHED_NEXT : ATTACHED_RESUME;
 	memcpy(resume->identity, record->identity, SEGMENT_IDENTITY_SIZE);
@@ -70,6 +95,7 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->good_end = summary->event_end;
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
+	resume->transaction_end = whole;
 	resume->gtids = record->gtids_archived;
 	coverage_sealed(source, summary->transaction_last_usec, clock_realtime_usec());
 	resume_ended(source);
@@ -100,7 +126,7 @@ static int resume_find(struct source *source, struct error *err)
 
 	if (!newest)
 		return 0;
-	if (newest->end.summary.event_count > 0) {
+	if (says_all(newest)) {
 		resume_take(source, newest);
 		return 0;
 	}

@@ -33,6 +33,8 @@ enum attached_kind {
 	ATTACHED_CONTINUE = 3, /* the held segment is yours; nothing else is set */
 };
 
+#define ATTACHED_FIRST_POSITION 4 /* of a binlog file: behind its magic number */
+
 struct attached {
 	enum attached_kind kind;
 	uint8_t identity[SEGMENT_IDENTITY_SIZE];
@@ -43,6 +45,10 @@ struct attached {
 	uint64_t good_end;	      /* binlog position */
 	uint64_t last_event_position; /* of the last archived event */
 	uint32_t last_event_crc;
+	/* Behind the last transaction of the file that is archived whole; ATTACHED_FIRST_POSITION
+	 * if there is none, or it is not known. One that is archived in part began there or later,
+	 * and only its first event tells its GTID. */
+	uint64_t transaction_end;
 	struct gtid_snapshot gtids; /* all of the source that is archived up to good_end */
 };
 

@@ -31,9 +31,10 @@ struct attached_wire {
 	le64 good_end;
 	le64 last_event_position;
 	le32 last_event_crc;
+	le64 transaction_end;
 	struct gtid_snapshot_wire gtids;
 };
-static_assert(sizeof(struct attached_wire) == 2972, "ATTACHED's layout");
+static_assert(sizeof(struct attached_wire) == 2980, "ATTACHED's layout");
 
 struct generation_begin_wire {
 	uint8_t reason;
@@ -154,6 +155,7 @@ int attached_send(int fd, const struct attached *attached, struct error *err)
 		.good_end = le64_put(attached->good_end),
 		.last_event_position = le64_put(attached->last_event_position),
 		.last_event_crc = le32_put(attached->last_event_crc),
+		.transaction_end = le64_put(attached->transaction_end),
 	};
 
 	memcpy(wire.identity, attached->identity, sizeof(wire.identity));
@@ -192,6 +194,7 @@ int attached_decode(const struct message *message, struct attached *ret, struct 
 	attached.good_end = le64_get(wire.good_end);
 	attached.last_event_position = le64_get(wire.last_event_position);
 	attached.last_event_crc = le32_get(wire.last_event_crc);
+	attached.transaction_end = le64_get(wire.transaction_end);
 	*ret = attached;
 	return 0;
 }

@@ -98,16 +98,20 @@ static int place_of(const struct attached *attached, struct place *place, struct
 	if (attached->kind == ATTACHED_START)
 		return 0;
 	if (attached->last_event_position < PLACE_FIRST_POSITION ||
-	    attached->last_event_position >= attached->good_end)
+	    attached->last_event_position >= attached->good_end ||
+	    attached->transaction_end < PLACE_FIRST_POSITION ||
+	    attached->transaction_end > attached->good_end)
 		return error_set(err, ERROR_DEFECT,
-				 "the keeper says that %s is archived to %" PRIu64 " and that its "
-				 "last event stands at %" PRIu64,
+				 "the keeper says that %s is archived to %" PRIu64 ", that its "
+				 "last event stands at %" PRIu64 " and that its last whole "
+				 "transaction ends at %" PRIu64,
 				 attached->binlog_file, attached->good_end,
-				 attached->last_event_position);
+				 attached->last_event_position, attached->transaction_end);
 	memcpy(place->file, attached->binlog_file, sizeof(place->file));
 	place->position = attached->good_end;
 	place->last_event_position = attached->last_event_position;
 	place->last_event_crc = attached->last_event_crc;
+	place->transaction_end = attached->transaction_end;
 	place->closed = attached->kind == ATTACHED_NEXT;
 	memcpy(place->identity, attached->identity, SEGMENT_IDENTITY_SIZE);
 	place->generation = attached->generation;
@@ -360,6 +364,10 @@ static void event_is_in(struct feed *feed, const struct segment_event *event)
 	place->position = event->position + event->length;
 	place->last_event_position = event->position;
 	place->last_event_crc = event->crc;
+	if (event->position == PLACE_FIRST_POSITION)
+		place->transaction_end = PLACE_FIRST_POSITION;
+	if (event->transaction_end)
+		place->transaction_end = place->position;
 	place->closed = false;
 	place->next_file[0] = '\0';
 	if (event->transaction_end && event->gtid_group)

@@ -30,7 +30,7 @@ struct locate_request {
 
 struct location {
 	char file[BINLOG_NAME_MAX + 1];
-	bool resumes; /* at the place's last event; else at position 4 */
+	bool resumes; /* behind the place (receiver_begin_position()); else at position 4 */
 	enum generation_reason reason;
 	char note[128]; /* for history_join() */
 };

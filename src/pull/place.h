@@ -1,7 +1,7 @@
 /*
  * How far the archive is: the last event that was given to a segment, and what is known of the end
- * of its file. A stream always begins with that event, so that a server whose binlog is not the one
- * archived is found out before anything new counts.
+ * of its file. A stream always brings that event again, so that a server whose binlog is not the
+ * one archived is found out before anything new counts.
  *
  * Owns: nothing; a plain value. All zeros: nothing is archived. With next_file alone: nothing is
  * sealed, and pulling begins with that file whatever the configuration says.
@@ -22,6 +22,9 @@ struct place {
 	uint64_t position;		/* behind the last event */
 	uint64_t last_event_position;
 	uint32_t last_event_crc;
+	/* Behind the last transaction of the file that is archived whole, at most @position; 0: not
+	 * known. One that is archived in part began there or later. */
+	uint64_t transaction_end;
 	bool closed;			     /* a segment says that the file ends here */
 	char next_file[BINLOG_NAME_MAX + 1]; /* "" if not known */
 	/* Of the file, while there is one. */

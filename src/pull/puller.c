@@ -49,10 +49,6 @@
 
 #define COMPRESSION_LEVEL 1 /* keeps up with a network; higher ones do not */
 
-#define REREADING                                                                                  \
-	"re-reading %.128s: %d %%: this server cannot be asked for a position beyond 4 GiB, so "   \
-	"what is archived comes again first (MySQL can, with gtid_mode=ON)"
-
 struct puller {
 	struct puller_options options;
 	const struct config_source *source;
@@ -201,6 +197,7 @@ static void tell_held(struct puller *puller)
 
 static void tell_state(struct puller *puller)
 {
+	const struct receiver *receiver = stream_receiver(puller->stream);
 	const struct error *trouble = sink_trouble(puller->sink);
 	struct pull_status status = {.state = PULL_CONNECTING};
 
@@ -217,12 +214,10 @@ static void tell_state(struct puller *puller)
 		snprintf(status.sentence, sizeof(status.sentence), "%.*s",
 			 (int)sizeof(status.sentence) - 1, trouble->message);
 	} else if (stream_is_open(puller->stream)) {
-		int percent = receiver_reread_percent(stream_receiver(puller->stream));
-
-		if (percent >= 0)
-			snprintf(status.sentence, sizeof(status.sentence), REREADING,
-				 receiver_file(stream_receiver(puller->stream)), percent);
-		else if (!receiver_verified(stream_receiver(puller->stream)))
+		if (receiver_reread_percent(receiver) >= 0)
+			receiver_reread_sentence(receiver, status.sentence,
+						 sizeof(status.sentence));
+		else if (!receiver_verified(receiver))
 			return; /* it is not yet known whether this is the right binlog */
 		else
 			status.state = PULL_STREAMING;

@@ -13,19 +13,30 @@
 #include "binlog/transaction.h"
 #include "pull/suspect.h"
 
+#define REREADING_FILE                                                                             \
+	"re-reading %.128s: %d %%: this server cannot be asked for a position beyond 4 GiB, so "   \
+	"what is archived comes again first (MySQL can, with gtid_mode=ON)"
+
+#define REREADING_TRANSACTION                                                                      \
+	"re-reading the last transaction of %.128s: %d %%: it is archived in part, and how it "    \
+	"began must be seen again"
+
 /*
- * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), with a
- * server that cannot be asked for the place what is archived before the last event (AWAIT_PLACE),
- * the last archived event again (AWAIT_REPEATED, unless the file begins here), then what is new;
- * and from each further fake ROTATE on the same again, without a repetition.
+ * The order of a stream: fake ROTATE (AWAIT_ROTATE), FORMAT_DESCRIPTION (AWAIT_FORMAT), what is
+ * archived before the last event (AWAIT_PLACE: of a transaction that is archived in part, or with a
+ * server that cannot be asked for the place), the last archived event again (AWAIT_REPEATED, unless
+ * the file begins here), then what is new; and from each further fake ROTATE on the same again,
+ * without a repetition.
  */
 enum expectation { AWAIT_ROTATE, AWAIT_FORMAT, AWAIT_PLACE, AWAIT_REPEATED, AWAIT_EVENT };
 
 struct receiver {
 	enum expectation await;
-	struct place place;	  /* where the stream begins */
-	bool resumed;		  /* it begins within the file */
-	bool reread;		  /* it begins with the file, which is archived up to the place */
+	struct place place; /* where the stream begins */
+	bool resumed;	    /* it begins within the file */
+	bool reread;	    /* it begins before the place's last event */
+	bool reread_file;   /* because the server cannot be asked for another position */
+	uint64_t begin_position;
 	bool tracker_known;	  /* the tracker's state is that of the position */
 	bool transaction_damaged; /* an event of the transaction at hand came with a wrong CRC */
 
@@ -72,18 +83,39 @@ void receiver_free(struct receiver *receiver)
 	free(receiver);
 }
 
+uint64_t receiver_begin_position(const struct place *place, bool same_history)
+{
+	if (same_history || place->transaction_end == 0)
+		return place->last_event_position;
+	return MIN(place->transaction_end, place->last_event_position);
+}
+
+/* From @position on, what is archived comes again. */
+static void begin_at(struct receiver *receiver, uint64_t position)
+{
+	receiver->begin_position = position;
+	receiver->position = position;
+	receiver->reread = position < receiver->place.last_event_position;
+	/* From its beginning, the file comes as if nothing of it were archived. */
+	receiver->resumed = !receiver->reread || position > PLACE_FIRST_POSITION;
+}
+
 void receiver_start(struct receiver *receiver, const struct place *place, const char *file,
 		    bool same_history)
 {
+	bool goes_on = place->file[0] != '\0';
+
 	receiver->await = AWAIT_ROTATE;
 	receiver->place = *place;
-	receiver->resumed = place->file[0] != '\0';
+	receiver->resumed = false;
 	receiver->reread = false;
-	receiver->tracker_known = receiver->resumed && same_history;
+	receiver->reread_file = false;
+	receiver->tracker_known = goes_on && same_history;
 	receiver->transaction_damaged &= receiver->tracker_known;
-	snprintf(receiver->file, sizeof(receiver->file), "%s",
-		 receiver->resumed ? place->file : file);
-	receiver->position = receiver->resumed ? place->last_event_position : PLACE_FIRST_POSITION;
+	snprintf(receiver->file, sizeof(receiver->file), "%s", goes_on ? place->file : file);
+	receiver->position = PLACE_FIRST_POSITION;
+	if (goes_on)
+		begin_at(receiver, receiver_begin_position(place, same_history));
 	receiver->file_end = false;
 	receiver->next_file[0] = '\0';
 	receiver->format_size = 0;
@@ -102,18 +134,25 @@ void receiver_set_current(struct receiver *receiver, const char *file)
 
 void receiver_set_reread(struct receiver *receiver)
 {
-	ASSERT(receiver->resumed && receiver->await == AWAIT_ROTATE);
-	receiver->resumed = false;
-	receiver->reread = true;
+	ASSERT(receiver->place.file[0] && receiver->await == AWAIT_ROTATE);
 	receiver->tracker_known = false; /* it follows the file from its beginning again */
-	receiver->position = PLACE_FIRST_POSITION;
+	receiver->reread_file = true;
+	begin_at(receiver, PLACE_FIRST_POSITION);
 }
 
 int receiver_reread_percent(const struct receiver *receiver)
 {
+	uint64_t begin = receiver->begin_position;
+
 	if (receiver->await != AWAIT_PLACE)
 		return -1;
-	return (int)(receiver->position / (receiver->place.position / 100 + 1));
+	return (int)((receiver->position - begin) / ((receiver->place.position - begin) / 100 + 1));
+}
+
+void receiver_reread_sentence(const struct receiver *receiver, char *text, size_t size)
+{
+	snprintf(text, size, receiver->reread_file ? REREADING_FILE : REREADING_TRANSACTION,
+		 receiver->file, receiver_reread_percent(receiver));
 }
 
 const char *receiver_file(const struct receiver *receiver)
@@ -270,12 +309,13 @@ static int take_format(struct receiver *receiver, const struct packet_item *item
 	if (!receiver->resumed)
 		transaction_init(&receiver->tracker, &receiver->format);
 	else if (!receiver->tracker_known)
-		transaction_resume(&receiver->tracker, &receiver->format, false);
+		transaction_resume(&receiver->tracker, &receiver->format,
+				   receiver->position == receiver->place.transaction_end);
 	receiver->await = AWAIT_EVENT;
-	if (receiver->resumed)
-		receiver->await = AWAIT_REPEATED;
-	else if (receiver->reread)
+	if (receiver->reread)
 		receiver->await = AWAIT_PLACE;
+	else if (receiver->resumed)
+		receiver->await = AWAIT_REPEATED;
 	return 0;
 }
 

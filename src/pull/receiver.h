@@ -54,7 +54,15 @@ void receiver_free(struct receiver *receiver);
 DEFINE_CLEANUP(receiver_free, struct receiver *);
 
 /*
- * A stream begins. With a place that is not empty it must begin with the place's last event;
+ * Where the server is to be asked for a stream that goes on behind @place, which is not empty: at
+ * the place's last event; or, if that stands in a transaction whose beginning this receiver has not
+ * seen (no @same_history), where that transaction may have begun. Otherwise its GTID would never be
+ * known, and what is archived in two parts would look like a gap.
+ */
+uint64_t receiver_begin_position(const struct place *place, bool same_history);
+
+/*
+ * A stream begins. With a place that is not empty it must begin as receiver_begin_position() says;
  * otherwise with the first event of @file. What was received of an event that had not ended is
  * forgotten. @same_history: the place is the one that this receiver reached itself, and what it
  * knows of the transaction at hand still holds.
@@ -96,8 +104,11 @@ uint64_t receiver_position(const struct receiver *receiver);
 /* The last archived event has come again and is the same: what follows is new. */
 bool receiver_verified(const struct receiver *receiver);
 
-/* While what is archived is read again: how much of it has come, of 100. -1 otherwise. */
+/* While what is archived is read again: how much of that has come, of 100 (-1 otherwise), and why
+ * that is so. */
 int receiver_reread_percent(const struct receiver *receiver);
+
+void receiver_reread_sentence(const struct receiver *receiver, char *text, size_t size);
 
 /* The FORMAT_DESCRIPTION of the file at hand as this stream brought it; 0 bytes before. */
 size_t receiver_format(const struct receiver *receiver, const uint8_t **ret_bytes);

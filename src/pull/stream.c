@@ -153,7 +153,8 @@ static int begin_dump(struct stream *stream, const struct stream_request *reques
 	const struct place *place = location->resumes ? request->place : &nothing;
 	int whole, r;
 
-	stream->position = location->resumes ? place->last_event_position : PLACE_FIRST_POSITION;
+	stream->position = location->resumes ? receiver_begin_position(place, request->same_history)
+					     : PLACE_FIRST_POSITION;
 	whole = handshake_dump(stream->connection, stream->source, &stream->facts, stream->id,
 			       location->file, stream->position, &stream->session, err);
 	if (whole < 0)

@@ -253,7 +253,7 @@ class Keeper:
         if held and self.forgets:
             self._fail(NOT_FOUND, "the segment that is held is not open any more")
         elif held:
-            self._send(ATTACHED, struct.pack("<B2971x", CONTINUE))
+            self._send(ATTACHED, struct.pack("<B2979x", CONTINUE))
         else:
             self._send(ATTACHED, self._place())
 
@@ -264,12 +264,21 @@ class Keeper:
             if not summary["event_count"]:
                 continue
             following = found["end"]["next_file"] if found["end"] else ""
-            return struct.pack("<B64s32s32s129s129sQQI2565s", NEXT if following else RESUME,
+            return struct.pack("<B64s32s32s129s129sQQIQ2565s", NEXT if following else RESUME,
                                segment.identity, segment.generation, segment.file_id,
                                segment.file.encode(), following.encode(), summary["event_end"],
                                summary["last_event_position"], summary["last_event_crc"],
-                               self._archived(segment, found))
-        return struct.pack("<B257x129s2585x", START, self.begin.encode())
+                               self._transaction_end(segment), self._archived(segment, found))
+        return struct.pack("<B257x129s2593x", START, self.begin.encode())
+
+    def _transaction_end(self, last):
+        for segment in reversed(self.segments[:self.segments.index(last) + 1]):
+            summary = segment.read()["summary"]
+            if segment.file_id != last.file_id:
+                break
+            if summary["transaction_count"]:
+                return summary["transaction_end"]
+        return 0
 
     @staticmethod
     def _archived(segment, found):

@@ -14,6 +14,7 @@ import unittest
 
 from tests.integration.lab.flavours import MariaDB, MySQL, needs, pair
 from tests.integration.lab.processes import wait_until
+from tests.integration.lab.proxy import Proxy
 from tests.integration.lab.server import SqlError, replay
 from tests.integration.lab.stage import SOURCE, Stage
 from tests.integration.lab.vault import Vault
@@ -22,15 +23,19 @@ QUICK = False
 
 RESET = {"mariadb": "RESET MASTER", "mysql": "RESET BINARY LOGS AND GTIDS"}
 PATIENCE = 90
+MEBIBYTE = 1 << 20
 
 
 class GenerationTest(unittest.TestCase):
     """One vault and one server; what is archived can be listed by generation."""
 
-    def begin(self, flavour, **options):
+    def begin(self, flavour, proxied=False, **options):
         self.stage = Stage(flavour=flavour, defaults={"failover-after": "1s"}, **options)
         self.addCleanup(self.stage.close)
         self.server, self.vault = self.stage.server, self.stage.vault
+        if proxied:
+            self.proxy = self.vault.sources[SOURCE] = Proxy(self.stage.scratch, self.server)
+            self.vault.write_configuration()
         self.server.sql("CREATE DATABASE lab; CREATE TABLE lab.t (id INT PRIMARY KEY "
                         "AUTO_INCREMENT, text VARCHAR(200))")
         self.vault.start()
@@ -247,6 +252,64 @@ class GenerationTest(unittest.TestCase):
     @needs(MySQL)
     def test_mysql_start_behind_gtids(self):
         self.start_behind(MySQL)
+
+    # -- what is no trouble ----------------------------------------------------------------------
+    def die_inside_a_transaction(self, flavour, die):
+        """Part of a transaction is archived when `die` ends who did it; the next one finds no gap.
+
+        The network is cut inside it and held, so that it cannot end before.
+        """
+        self.begin(flavour, proxied=True)
+        self.server.sql("CREATE TABLE lab.large (bytes LONGBLOB)")
+        self.vault.wait_covered(SOURCE, self.server)
+        file, begin = self.server.binlogs()[-1]
+        self.proxy.hold()
+        self.server.sql("START TRANSACTION;" + 40 * (
+            "INSERT INTO lab.large VALUES (REPEAT(RANDOM_BYTES(1000), 1000));") + "COMMIT")
+        end = self.server.binlogs()[-1][1]
+        self.proxy.limit = 6 * MEBIBYTE
+        self.proxy.resume()
+        wait_until(lambda: self.proxy.cut_count > 0, PATIENCE, self.vault.tail, interval=0.01)
+        self.proxy.hold()
+        wait_until(lambda: self.covered() > begin + 4 * MEBIBYTE, 30, self.vault.tail)
+        die()
+        self.proxy.limit = None
+        wait_until(lambda: '"event":"puller.attached"' in self.vault.log.rsplit(
+            '"event":"puller.gone"', 1)[-1], PATIENCE, self.vault.tail)
+        inside = self.covered()
+        self.assertTrue(begin + 4 * MEBIBYTE < inside < end, (begin, inside, end))
+        self.proxy.resume()
+        self.vault.wait_covered(SOURCE, self.server)
+        for _ in range(2):
+            self.server.rotate()
+            self.write(1, "behind")
+        self.archive()
+        self.assertEqual(self.generations(), [])
+        self.assertEqual(self.listing()["gaps"], [])
+        wait_until(lambda: self.vault.source_status(SOURCE)["covered"].get("gtids")
+                   == self.server.gtids(), PATIENCE, lambda: (
+                       f"{self.server.gtids()} {self.vault.source_status(SOURCE)}"))
+        self.assertEqual(self.vault.run_verb("status").returncode, 0)
+        directory, report = self.restore("whole")
+        self.assert_files(directory, report, self.server)
+        self.assertEqual(file, report["files"][0]["name"])
+
+    def covered(self):
+        return int(self.vault.source_status(SOURCE)["covered"]["position"])
+
+    def test_mariadb_a_puller_that_dies_inside_a_transaction_leaves_no_gap(self):
+        self.die_inside_a_transaction(MariaDB, lambda: self.vault.kill("binvault-pull"))
+
+    @needs(MySQL)
+    def test_mysql_a_puller_that_dies_inside_a_transaction_leaves_no_gap(self):
+        self.die_inside_a_transaction(MySQL, lambda: self.vault.kill("binvault-pull"))
+
+    def test_mariadb_a_vault_that_dies_inside_a_transaction_leaves_no_gap(self):
+        def die():
+            self.vault.kill9()
+            self.vault.start()
+
+        self.die_inside_a_transaction(MariaDB, die)
 
 
 class Load:

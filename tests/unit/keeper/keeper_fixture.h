@@ -372,7 +372,7 @@ static inline void held_append(struct held *held, const struct segment_output *o
 }
 
 /* One event of 100 bytes, complete; one frame. @cut: only so many bytes of the frame are written */
-static inline void held_event(struct held *held, size_t cut)
+static inline void held_add(struct held *held, size_t cut, bool transaction_end)
 {
 	uint8_t bytes[100];
 	struct segment_output output;
@@ -381,11 +381,14 @@ static inline void held_event(struct held *held, size_t cut)
 		.length = sizeof(bytes),
 		.crc = (uint32_t)held->position,
 		.time_usec = 1000000 * held->position,
-		.transaction_end = true,
-		.gtid_group = (const uint8_t *)"g",
-		.gtid_group_size = 1,
-		.gtid_sequence = held->position,
+		.transaction_end = transaction_end,
 	};
+
+	if (transaction_end) {
+		event.gtid_group = (const uint8_t *)"g";
+		event.gtid_group_size = 1;
+		event.gtid_sequence = held->position;
+	}
 
 	memset(bytes, (int)held->position, sizeof(bytes));
 	assert_int_equal(segment_writer_add(held->writer, bytes, sizeof(bytes)), sizeof(bytes));
@@ -394,6 +397,11 @@ static inline void held_event(struct held *held, size_t cut)
 	held_append(held, &output, cut ? cut : output.size);
 	segment_writer_written(held->writer);
 	held->position += sizeof(bytes);
+}
+
+static inline void held_event(struct held *held, size_t cut)
+{
+	held_add(held, cut, true);
 }
 
 static inline void held_end(struct held *held, enum segment_ended ended, const char *next)

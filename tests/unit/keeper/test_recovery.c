@@ -302,6 +302,38 @@ static void a_dead_pullers_frames_are_kept(void **state)
 	assert_int_equal(sealed(fixture)->end.ended, SEGMENT_ENDED_RECOVERED);
 }
 
+static void a_transaction_that_is_archived_in_part_is_told_from_its_beginning(void **state)
+{
+	struct fixture *fixture = *state;
+	struct attached attached;
+	struct held held;
+
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &held);
+	held_event(&held, 0);
+	held_add(&held, 0, false);
+	held_end(&held, SEGMENT_ENDED_SIZE, NULL);
+	fixture_closed(fixture, &held);
+	/* In the second segment none ends: what the first one knew still holds. */
+	fixture_open(fixture, "bin.000001", 204, &held);
+	held_add(&held, 0, false);
+	fixture_progress(fixture, &held);
+	held_release(&held);
+	fixture_puller_leave(fixture);
+	attached = fixture_attach(fixture);
+	assert_int_equal(attached.good_end, 304);
+	assert_int_equal(attached.last_event_position, 204);
+	assert_int_equal(attached.transaction_end, 104);
+
+	/* After a restart as well. */
+	fixture_puller_leave(fixture);
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	attached = fixture_attach(fixture);
+	assert_int_equal(attached.good_end, 304);
+	assert_int_equal(attached.transaction_end, 104);
+}
+
 static void torn_bytes_of_any_length_are_void_after_a_power_cut(void **state)
 {
 	static const size_t lengths[] = {1, 512, 4095, 4096, 5000, 12288};
@@ -600,6 +632,7 @@ int main(void)
 		TEST(a_header_alone_is_ended_and_sealed),
 		TEST(a_segment_file_that_is_gone_is_named_and_pulling_goes_on),
 		TEST(a_dead_pullers_frames_are_kept),
+		TEST(a_transaction_that_is_archived_in_part_is_told_from_its_beginning),
 		TEST(torn_bytes_of_any_length_are_void_after_a_power_cut),
 		TEST(part_of_an_event_lies_behind_the_good_end),
 		TEST(a_frame_behind_damage_is_not_ended_away),

@@ -155,6 +155,7 @@ TEXT(m->next_file, "mariadb-bin.000413");
 COUNT_UP(m->good_end, 4);
 COUNT_UP(m->last_event_position, 5);
 COUNT_UP(m->last_event_crc, 6);
+COUNT_UP(m->transaction_end, 7);
 m->gtids = some_gtids();
 END FILL(open_segment, open_segment) COUNT_UP(m->identity, 1);
 COUNT_UP(m->generation, 2);
@@ -315,7 +316,8 @@ static const struct conversation conversations[] = {
 	{ROW(attached, attached, MESSAGE_ATTACHED, 0),
 	 {F(attached, kind), F(attached, identity), F(attached, generation), F(attached, file_id),
 	  F(attached, binlog_file), F(attached, next_file), F(attached, good_end),
-	  F(attached, last_event_position), F(attached, last_event_crc), F(attached, gtids)}},
+	  F(attached, last_event_position), F(attached, last_event_crc),
+	  F(attached, transaction_end), F(attached, gtids)}},
 	{ROW(open_segment, open_segment, MESSAGE_OPEN_SEGMENT, 0),
 	 {F(open_segment, identity), F(open_segment, generation), F(open_segment, file_id),
 	  F(open_segment, binlog_file), F(open_segment, start_position), F(open_segment, gtids),

@@ -58,6 +58,90 @@ static void transactions_are_followed_from_the_beginning(void **state)
 	assert_int_equal(before, whole);
 }
 
+/* Offered whole to a new receiver: of which event it said that a transaction ends with it. */
+static size_t transaction_ends(struct fixture *fixture, uint64_t *ends, size_t size)
+{
+	size_t count = 0, seen = 0;
+
+	stream_whole(fixture);
+	taken_reset(&fixture->taken);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	for (size_t at = 0; at < fixture->stream.size;) {
+		size_t length = get_le32(fixture->stream.bytes + at + 9);
+
+		assert_ok(offer(fixture->receiver, fixture->stream.bytes + at, length, 0,
+				&fixture->taken, &fixture->err),
+			  &fixture->err);
+		at += length;
+		if (fixture->taken.gtid_count == seen)
+			continue;
+		seen = fixture->taken.gtid_count;
+		assert_true(count < size);
+		ends[count++] = receiver_position(fixture->receiver);
+	}
+	return count;
+}
+
+/*
+ * Whoever archived the place has died, and the keeper knows where the last whole transaction ends:
+ * not one of those that end behind the place is without its GTID, wherever that is.
+ */
+static void a_transaction_that_is_archived_in_part_has_its_gtid_at_its_end(void **state)
+{
+	struct fixture *fixture = *state;
+	struct taken *taken = &fixture->taken;
+	uint64_t ends[256], begin;
+	size_t count = transaction_ends(fixture, ends, ARRAY_LENGTH(ends)), whole = 0, inside = 0;
+
+	assert_true(count > 20);
+	for (size_t at = 4; at < fixture->file.size;) {
+		struct place place = place_at(fixture, at);
+
+		while (whole < count && ends[whole] <= place.position)
+			whole++;
+		place.transaction_end = whole > 0 ? ends[whole - 1] : 4;
+		taken_reset(taken);
+		receiver_free(fixture->receiver);
+		fixture->receiver = receiver_new();
+		begin = receiver_begin_position(&place, false);
+		assert_int_equal(begin, MIN(place.transaction_end, at));
+		inside += begin < at;
+		stream_from(fixture, begin);
+		receiver_start(fixture->receiver, &place, "", false);
+		assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
+			  &fixture->err);
+		assert_true(receiver_verified(fixture->receiver));
+		assert_int_equal(taken->stored.size, fixture->file.size - place.position);
+		assert_memory_equal(taken->stored.bytes, fixture->file.bytes + place.position,
+				    taken->stored.size);
+		assert_int_equal(taken->gtid_count, count - whole);
+		assert_int_equal(taken->transaction_count, taken->gtid_count);
+		at = place.position;
+	}
+	assert_true(inside > 50);
+}
+
+/* Who has followed it himself has seen how it began. */
+static void a_stream_of_ones_own_goes_on_at_the_last_event(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 911);
+	char text[256];
+
+	place.transaction_end = 256; /* where an event begins */
+	assert_int_equal(receiver_begin_position(&place, true), 911);
+	assert_int_equal(receiver_begin_position(&place, false), 256);
+	receiver_start(fixture->receiver, &place, "", false);
+	stream_from(fixture, 256);
+	fixture->stream.size -= fixture->file.size - 256;
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(receiver_reread_percent(fixture->receiver), 0);
+	receiver_reread_sentence(fixture->receiver, text, sizeof(text));
+	assert_string_equal(text, "re-reading the last transaction of " GOLDEN_FILE ": 0 %: it is "
+				  "archived in part, and how it began must be seen again");
+}
+
 static void it_says_how_far_it_is(void **state)
 {
 	struct fixture *fixture = *state;
@@ -250,6 +334,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_archived_is_passed_over_up_to_any_event),
 		TEST(transactions_are_followed_from_the_beginning),
+		TEST(a_transaction_that_is_archived_in_part_has_its_gtid_at_its_end),
+		TEST(a_stream_of_ones_own_goes_on_at_the_last_event),
 		TEST(it_says_how_far_it_is),
 		TEST(the_next_file_is_taken_from_its_beginning),
 		TEST(another_history_is_found_out),
