@@ -138,12 +138,12 @@ static const char *login_refusal(unsigned int number)
 	}
 }
 
-static int login_error(struct connection *connection, const struct credential *credential,
-		       const struct login *login, unsigned int number, struct error *err)
+static int login_error(struct connection *connection, const struct login *login,
+		       unsigned int number, struct error *err)
 {
 	char date[CREDENTIAL_DATE_SIZE];
 
-	credential_date(credential, login, date);
+	credential_date(login, date);
 	return error_set(err, ERROR_REFUSED, "%s refused the login of '%.*s' (%u%s%s): %s",
 			 connection->server, CREDENTIAL_USER_MAX, login->user, number,
 			 date[0] ? ", password of " : "", date, login_refusal(number));
@@ -323,7 +323,7 @@ static int login(struct connection *connection, const struct config_source *sour
 			return r;
 		r = try_login(connection, source, server, &files, &login, id, &number, err);
 		if (r == 0) {
-			(void)login_error(connection, credential, &login, number, err);
+			(void)login_error(connection, &login, number, err);
 			(void)credential_refused(credential, index, &login, err);
 		}
 	}
@@ -384,8 +384,7 @@ int connection_open_as(const struct config_source *source, const struct config_s
 	if (r == 0)
 		r = try_login(connection, source, server, &files, login, id, &number, err);
 	if (r == 0) {
-		error_set(err, ERROR_REFUSED, "%s refused the login of '%s' (%u): %s",
-			  connection->server, login->user, number, login_refusal(number));
+		(void)login_error(connection, login, number, err);
 		return 1;
 	}
 	if (r > 0)

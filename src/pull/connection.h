@@ -36,9 +36,9 @@ int connection_open(const struct config_source *source, const struct config_serv
 		    struct connection **ret_connection, struct error *err) MUST_CHECK;
 
 /*
- * The same with a login that is known, tried once: for a second connection beside one that it has
- * opened. 0: it is open; 1: the server refuses the login, with a sentence in @err (and nothing is
- * noted of that here).
+ * The same with one login, tried once: for a second connection beside one that is open, from
+ * another thread than the credential's. Its owner is to be told how that went. 0: it is open; 1:
+ * the server refuses the login, with a sentence in @err; negative: it did not come to that.
  */
 int connection_open_as(const struct config_source *source, const struct config_server *server,
 		       const struct login *login, const char *id,

@@ -39,7 +39,7 @@
 struct version {
 	struct secret page; /* a struct credential_answer; no bytes: there is no such version */
 	struct hash secret_id;
-	uint64_t since_usec; /* realtime: when it was written or given */
+	uint64_t since_usec; /* as in a login */
 	bool worked;	     /* at some server */
 };
 
@@ -225,13 +225,14 @@ static void hash_certificate(const struct credential *credential, struct hasher 
 }
 
 /* What a server is asked to judge. */
-static void judged_id(const struct credential *credential, size_t version, struct hash *ret_hash)
+static void judge_id(const struct credential *credential, const struct version *version,
+		     struct hash *ret_hash)
 {
 	CLEANUP(hasher_freep)
 	struct hasher *hasher = hasher_new();
 
 	hasher_start(hasher);
-	hasher_update(hasher, credential->versions[version].secret_id.bytes, HASH_SIZE);
+	hasher_update(hasher, version->secret_id.bytes, HASH_SIZE);
 	hash_certificate(credential, hasher);
 	hasher_finish(hasher, ret_hash);
 }
@@ -546,48 +547,60 @@ int credential_wait(struct credential *credential, struct error *err)
 
 /* --- a login --------------------------------------------------------------------------------- */
 
-static bool may_try(const struct credential *credential, size_t version, size_t server_index)
+static bool has_expired(const struct version *version)
 {
-	uint64_t expires_usec;
-	struct hash id;
+	uint64_t expires_usec = content(version)->expires_usec;
 
-	if (!held(credential, version))
-		return false;
-	expires_usec = content(&credential->versions[version])->expires_usec;
-	if (version != CURRENT && expires_usec && expires_usec <= clock_realtime_usec())
-		return false;
-	judged_id(credential, version, &id);
-	return credential_gate_allows(&credential->gates[server_index], &id, clock_monotonic_usec(),
-				      credential->source->retry_refused_login_usec);
+	return expires_usec && expires_usec <= clock_realtime_usec();
 }
 
 int credential_login(struct credential *credential, size_t server_index, struct login *ret_login,
 		     struct error *err)
 {
-	for (unsigned i = 0; i < VERSIONS; i++) {
-		const struct version *version = &credential->versions[i];
+	const struct credential_gate *gate = &credential->gates[server_index];
 
-		if (!may_try(credential, i, server_index))
+	for (size_t i = 0; i < VERSIONS; i++) {
+		const struct version *version = &credential->versions[i];
+		struct login login;
+
+		if (!held(credential, i) || (i != CURRENT && has_expired(version)))
 			continue;
-		*ret_login = (struct login){
+		login = (struct login){
 			.user = content(version)->user,
 			.password = content(version)->password,
-			.version = i,
+			.since_usec = version->since_usec,
+			.secret_id = version->secret_id,
 		};
+		judge_id(credential, version, &login.judged_id);
+		if (!credential_gate_allows(gate, &login.judged_id, clock_monotonic_usec(),
+					    credential->source->retry_refused_login_usec))
+			continue;
+		*ret_login = login;
 		return 0;
 	}
-	return error_set(err, ERROR_REFUSED, "%s", credential->gates[server_index].sentence);
+	return error_set(err, ERROR_REFUSED, "%s", gate->sentence);
+}
+
+/* NULL: another has come in its place. */
+static struct version *version_of(struct credential *credential, const struct login *login)
+{
+	for (size_t i = 0; i < VERSIONS; i++) {
+		if (held(credential, i) && memcmp(&credential->versions[i].secret_id,
+						  &login->secret_id, sizeof(struct hash)) == 0)
+			return &credential->versions[i];
+	}
+	return NULL;
 }
 
 void credential_accepted(struct credential *credential, size_t server_index,
 			 const struct login *login)
 {
-	struct hash id;
+	struct version *version = version_of(credential, login);
 
-	judged_id(credential, login->version, &id);
-	credential_gate_accepted(&credential->gates[server_index], &id);
-	credential->versions[login->version].worked = true;
-	if (login->version != CURRENT)
+	credential_gate_accepted(&credential->gates[server_index], &login->judged_id);
+	if (version)
+		version->worked = true;
+	if (version != &credential->versions[CURRENT])
 		return;
 	credential->login_refused = false;
 	credential->refused_count = 0;
@@ -599,17 +612,16 @@ int credential_refused(struct credential *credential, size_t server_index,
 	uint64_t again_usec = credential->source->retry_refused_login_usec;
 	struct error sentence = *err;
 	char again[TIME_TEXT_SIZE] = "";
-	struct hash id;
 
 	if (again_usec > 0)
 		time_format(clock_realtime_usec() + again_usec, again);
 	error_set(err, sentence.code,
 		  "%.400s; it is not tried there again until the credential changes%s%.16s%s",
 		  sentence.message, again[0] ? ", or " : "", again, again[0] ? "Z" : "");
-	judged_id(credential, login->version, &id);
-	credential_gate_refused(&credential->gates[server_index], &id, clock_monotonic_usec(),
-				err->message);
-	if (login->version == CURRENT && credential_command_path(credential->source)) {
+	credential_gate_refused(&credential->gates[server_index], &login->judged_id,
+				clock_monotonic_usec(), err->message);
+	if (credential_command_path(credential->source) &&
+	    version_of(credential, login) == &credential->versions[CURRENT]) {
 		credential->login_refused = true;
 		pause_command(credential);
 	}
@@ -617,15 +629,14 @@ int credential_refused(struct credential *credential, size_t server_index,
 	return err->code;
 }
 
-void credential_date(const struct credential *credential, const struct login *login,
-		     char date[static CREDENTIAL_DATE_SIZE])
+void credential_date(const struct login *login, char date[static CREDENTIAL_DATE_SIZE])
 {
 	char text[TIME_TEXT_SIZE];
 
 	date[0] = '\0';
 	if (login->password[0] == '\0')
 		return;
-	time_format(credential->versions[login->version].since_usec, text);
+	time_format(login->since_usec, text);
 	snprintf(date, CREDENTIAL_DATE_SIZE, "%.10s", text);
 }
 

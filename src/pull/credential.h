@@ -34,6 +34,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "config/config.h"
+#include "crypto/hash.h"
 
 struct credential;
 
@@ -68,10 +69,12 @@ int credential_wait(struct credential *credential, struct error *err) MUST_CHECK
 
 /* --- a login --------------------------------------------------------------------------------- */
 
-/* Borrowed, until the next call of this header. */
+/* One version as it is tried. It may be kept longer than its texts, which are borrowed until the
+ * next call of this header. */
 struct login {
 	const char *user, *password;
-	unsigned version; /* for the two below */
+	uint64_t since_usec;		  /* realtime: when it was written or given */
+	struct hash secret_id, judged_id; /* for the two below */
 };
 
 /* What to log in with at this server of the source. ERROR_REFUSED, with the sentence of then: what
@@ -79,7 +82,8 @@ struct login {
 int credential_login(struct credential *credential, size_t server_index, struct login *ret_login,
 		     struct error *err) MUST_CHECK;
 
-/* How it went. The refusal's sentence in @err gets its end: what is done about it. */
+/* How it went, now or when another thread has tried it. The refusal's sentence in @err gets its
+ * end: what is done about it. */
 void credential_accepted(struct credential *credential, size_t server_index,
 			 const struct login *login);
 int credential_refused(struct credential *credential, size_t server_index,
@@ -87,8 +91,7 @@ int credential_refused(struct credential *credential, size_t server_index,
 
 /* When the password of @login came, as "2026-08-22"; "" if there is none. */
 #define CREDENTIAL_DATE_SIZE 11
-void credential_date(const struct credential *credential, const struct login *login,
-		     char date[static CREDENTIAL_DATE_SIZE]);
+void credential_date(const struct login *login, char date[static CREDENTIAL_DATE_SIZE]);
 
 /* A person says that it is to be tried again. */
 void credential_forgive(struct credential *credential);

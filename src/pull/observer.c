@@ -29,16 +29,8 @@ struct question {
 	struct identity identity;
 	struct binlog_list list;
 	char user[OBSERVER_USER_SIZE];
+	uint64_t since_usec;
 	struct secret password; /* a NUL behind it; nothing while no question was asked */
-	/* The server has refused just this login. It is not tried again: what locks an account must
-	 * not be this. */
-	bool login_refused;
-};
-
-struct answer {
-	struct observed observed;
-	struct binlog_list list;
-	int code;
 };
 
 struct observer {
@@ -48,10 +40,12 @@ struct observer {
 	pthread_mutex_t lock; /* of the fields up to the next comment */
 	pthread_cond_t changed;
 	enum observer_state state;
-	bool started, ending, rest, forgive;
-	struct question question; /* the thread's while BUSY */
-	struct answer answer;	  /* the thread's while BUSY */
-	int socket_fd;		  /* of its connection, to be cut off at the end; -1 */
+	bool started, ending, rest;
+	bool yielded;
+	bool login_open; /* it is under way, or was refused and the caller does not know yet */
+	struct question question;      /* the thread's while BUSY */
+	struct observer_answer answer; /* the thread's while BUSY */
+	int socket_fd;		       /* of its connection, to be cut off at the end; -1 */
 
 	/* The thread's alone. */
 	struct connection *connection;
@@ -214,13 +208,57 @@ static void disconnect(struct observer *observer)
 	observer->server = NULL;
 }
 
-static int connect_to(struct observer *observer, struct question *question, struct error *err)
+static void signal_caller(const struct observer *observer)
+{
+	const uint64_t one = 1;
+
+	/* It can fail only when somebody was told 2^64 times without listening. */
+	ASSERT(write(observer->event_fd, &one, sizeof(one)) == sizeof(one));
+}
+
+static bool begin_login(struct observer *observer)
+{
+	bool may;
+
+	pthread_mutex_lock(&observer->lock);
+	may = observer->login_open = !observer->yielded;
+	pthread_mutex_unlock(&observer->lock);
+	return may;
+}
+
+static void end_login(struct observer *observer, bool refused)
+{
+	pthread_mutex_lock(&observer->lock);
+	observer->login_open = refused;
+	pthread_mutex_unlock(&observer->lock);
+	signal_caller(observer);
+}
+
+/* Once. 1: it was refused. */
+static int log_in(struct observer *observer, const struct question *question, struct error *err)
 {
 	const struct login login = {
 		.user = question->user,
 		.password = (const char *)question->password.bytes,
+		.since_usec = question->since_usec,
 	};
 	char id[CONNECTION_ID_SIZE];
+	int r;
+
+	connection_id_make(id);
+	if (!begin_login(observer))
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "the stream is connecting anew; what the server keeps is asked "
+				 "for again when it stands");
+	r = connection_open_as(observer->source, question->server, &login, id,
+			       &observer->connection, err);
+	end_login(observer, r > 0);
+	return r;
+}
+
+static int connect_to(struct observer *observer, const struct question *question,
+		      enum observer_login *ret_login, struct error *err)
+{
 	int r;
 
 	if (observer->connection && observer->server == question->server) {
@@ -230,28 +268,22 @@ static int connect_to(struct observer *observer, struct question *question, stru
 	}
 	/* It may have ended in the meantime, for its server or for something between. */
 	disconnect(observer);
-	if (question->login_refused)
-		return error_set(
-			err, ERROR_REFUSED,
-			"the login of '%s' was refused there, and is not tried again until "
-			"the credential changes",
-			question->user);
-	connection_id_make(id);
-	r = connection_open_as(observer->source, question->server, &login, id,
-			       &observer->connection, err);
-	question->login_refused = r > 0;
+	r = log_in(observer, question, err);
+	if (r > 0)
+		*ret_login = OBSERVER_LOGIN_REFUSED;
 	if (r != 0)
 		return err->code;
+	*ret_login = OBSERVER_LOGIN_ACCEPTED;
 	observer->server = question->server;
 	set_socket(observer, connection_fd(observer->connection));
 	return check_identity(observer->connection, &question->identity, err);
 }
 
-static int look(struct observer *observer, struct question *question, struct answer *answer,
-		struct error *err)
+static int look(struct observer *observer, struct question *question,
+		struct observer_answer *answer, struct error *err)
 {
 	uint64_t asked_usec;
-	int r = connect_to(observer, question, err);
+	int r = connect_to(observer, question, &answer->login, err);
 
 	if (r == 0)
 		r = ask(observer->connection, question->identity.flavour == FLAVOUR_MYSQL,
@@ -275,11 +307,11 @@ static int look(struct observer *observer, struct question *question, struct ans
 static void find_answer(struct observer *observer)
 {
 	struct question *question = &observer->question;
-	struct answer *answer = &observer->answer;
+	struct observer_answer *answer = &observer->answer;
 	struct error err = {0};
 	int r;
 
-	memset(&answer->observed, 0, sizeof(answer->observed));
+	memset(answer, 0, sizeof(*answer));
 	r = look(observer, question, answer, &err);
 	if (r < 0) {
 		disconnect(observer);
@@ -293,14 +325,6 @@ static void find_answer(struct observer *observer)
 		 question->server->host, (unsigned)question->server->port);
 }
 
-static void signal_answer(const struct observer *observer)
-{
-	const uint64_t one = 1;
-
-	/* It can fail only when somebody was told 2^64 times without listening. */
-	ASSERT(write(observer->event_fd, &one, sizeof(one)) == sizeof(one));
-}
-
 static void *observe(void *context)
 {
 	struct observer *observer = context;
@@ -311,13 +335,11 @@ static void *observe(void *context)
 	while (!observer->ending) {
 		if (observer->state == OBSERVER_ASKED) {
 			observer->state = OBSERVER_BUSY;
-			observer->question.login_refused &= !observer->forgive;
-			observer->forgive = false;
 			pthread_mutex_unlock(&observer->lock);
 			find_answer(observer);
 			pthread_mutex_lock(&observer->lock);
 			observer->state = OBSERVER_ANSWERED;
-			signal_answer(observer);
+			signal_caller(observer);
 		} else if (observer->rest) {
 			observer->rest = false;
 			pthread_mutex_unlock(&observer->lock);
@@ -424,11 +446,11 @@ static int take_login(struct question *question, const struct config_server *ser
 	size_t size = strlen(login->password) + 1;
 	int r;
 
+	question->since_usec = login->since_usec;
 	if (question->server == server && strcmp(question->user, login->user) == 0 &&
 	    question->password.size == size &&
 	    memcmp(question->password.bytes, login->password, size) == 0)
 		return 0;
-	question->login_refused = false;
 	secret_release(&question->password);
 	question->password = (struct secret){0};
 	r = secret_init(&question->password, size, err);
@@ -455,6 +477,7 @@ int observer_ask(struct observer *observer, const struct config_server *server,
 			binlog_list_copy(&observer->question.list, list);
 		else
 			binlog_list_release(&observer->question.list);
+		observer->yielded = false;
 		observer->state = OBSERVER_ASKED;
 		pthread_cond_broadcast(&observer->changed);
 	}
@@ -462,11 +485,14 @@ int observer_ask(struct observer *observer, const struct config_server *server,
 	return r;
 }
 
-void observer_forgive(struct observer *observer)
+bool observer_yield(struct observer *observer)
 {
+	bool yielded;
+
 	pthread_mutex_lock(&observer->lock);
-	observer->forgive = true;
+	yielded = observer->yielded = !observer->login_open;
 	pthread_mutex_unlock(&observer->lock);
+	return yielded;
 }
 
 void observer_rest(struct observer *observer)
@@ -477,21 +503,19 @@ void observer_rest(struct observer *observer)
 	pthread_mutex_unlock(&observer->lock);
 }
 
-bool observer_take(struct observer *observer, struct observed *ret_observed,
-		   struct binlog_list *ret_list, int *ret_code)
+bool observer_take(struct observer *observer, struct observer_answer *ret_answer)
 {
 	uint64_t count;
 
+	/* Before the state is looked at: what is told after that is heard the next time. */
+	(void)!read(observer->event_fd, &count, sizeof(count));
 	if (state_of(observer) != OBSERVER_ANSWERED)
 		return false;
-	(void)!read(observer->event_fd, &count, sizeof(count));
 	/* The thread leaves an answer alone until it is asked again. */
-	*ret_observed = observer->answer.observed;
-	binlog_list_release(ret_list);
-	*ret_list = observer->answer.list;
-	memset(&observer->answer.list, 0, sizeof(observer->answer.list));
-	*ret_code = observer->answer.code;
+	*ret_answer = observer->answer;
+	memset(&observer->answer, 0, sizeof(observer->answer));
 	pthread_mutex_lock(&observer->lock);
+	observer->login_open = false;
 	observer->state = OBSERVER_WAITING;
 	pthread_mutex_unlock(&observer->lock);
 	return true;

@@ -1,58 +1,86 @@
 #include "pull/observing.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "io/clock.h"
 
-void observing_init(struct observing *observing, struct observer *observer, struct sink *sink,
-		    struct ring *ring, uint32_t tag)
+void observing_init(struct observing *observing, const struct observing_options *options)
 {
-	*observing = (struct observing){
-		.observer = observer,
-		.sink = sink,
-		.ring = ring,
-		.tag = tag,
-	};
+	*observing = (struct observing){.options = *options};
 }
 
 void observing_release(struct observing *observing)
 {
 	if (observing->polled)
-		ring_poll_cancel(observing->ring, observing->tag);
+		ring_poll_cancel(observing->options.ring, observing->options.tag);
 	binlog_list_release(&observing->list);
 }
 
-static void take_answer(struct observing *observing)
+static size_t server_index(const struct observing *observing)
 {
-	struct binlog_list list = {0};
-	struct observed observed;
-	int code;
+	return (size_t)(observing->server - observing->options.source->servers);
+}
 
-	if (!observer_take(observing->observer, &observed, &list, &code))
+/* What the server said of the login holds for the stream's too. */
+static void note_login(struct observing *observing, struct observer_answer *answer)
+{
+	struct credential *credential = observing->options.credential;
+	struct observed *observed = &answer->observed;
+	struct error err;
+
+	if (answer->login == OBSERVER_LOGIN_ACCEPTED)
+		credential_accepted(credential, server_index(observing), &observing->login);
+	if (answer->login != OBSERVER_LOGIN_REFUSED)
 		return;
-	if (observed.sentence[0])
-		log_warning("server.not-observed", "server", LOG_TEXT(observed.server), "reason",
-			    LOG_TEXT(observed.sentence), LOG_END);
-	observing->refused = code == ERROR_REFUSED || code == ERROR_USAGE;
-	if (observing->refused)
-		observing->next_usec = clock_monotonic_usec() + OBSERVING_REFUSED_USEC;
-	memcpy(observed.given_file, observing->given_file, sizeof(observed.given_file));
-	observed.given_position = observing->given_position;
-	memcpy(observed.given_gtids, observing->given_gtids, sizeof(observed.given_gtids));
-	sink_observed(observing->sink, &observed, list.bytes, list.size);
-	if (list.count == 0)
-		return;
-	if (observing->list.count > 0 && observing->list.server == list.server &&
-	    observing->list.last_plain != list.last_plain) {
+	error_set(&err, ERROR_REFUSED, "%s", observed->sentence);
+	(void)credential_refused(credential, server_index(observing), &observing->login, &err);
+	snprintf(observed->sentence, sizeof(observed->sentence), "%.*s",
+		 (int)sizeof(observed->sentence) - 1, err.message);
+}
+
+static void take_list(struct observing *observing, const struct observer_answer *answer)
+{
+	const struct binlog_list *list = &answer->list;
+
+	if (observing->list.count > 0 && observing->list.server == list->server &&
+	    observing->list.last_plain != list->last_plain) {
 		observing->encryption_changed = true;
-		log_warning("server.encryption-changed", "server", LOG_TEXT(observed.server),
-			    "file", LOG_TEXT(list.last), LOG_END);
+		log_warning("server.encryption-changed", "server",
+			    LOG_TEXT(answer->observed.server), "file", LOG_TEXT(list->last),
+			    LOG_END);
 	}
 	binlog_list_release(&observing->list);
-	observing->list = list;
+	observing->list = *list;
 	/* When another may be read; this one may have been the pre-flight's. */
-	observing->next_usec = list.monotonic_usec + BINLOG_LIST_EVERY_USEC;
+	observing->next_usec = list->monotonic_usec + BINLOG_LIST_EVERY_USEC;
+}
+
+/* False: there is none. */
+static bool take_answer(struct observing *observing)
+{
+	struct observer_answer answer;
+	struct observed *observed = &answer.observed;
+
+	if (!observer_take(observing->options.observer, &answer))
+		return false;
+	note_login(observing, &answer);
+	if (observed->sentence[0])
+		log_warning("server.not-observed", "server", LOG_TEXT(observed->server), "reason",
+			    LOG_TEXT(observed->sentence), LOG_END);
+	/* About a login the credential knows. */
+	observing->refused = (answer.code == ERROR_REFUSED || answer.code == ERROR_USAGE) &&
+			     answer.login != OBSERVER_LOGIN_REFUSED;
+	if (observing->refused)
+		observing->next_usec = clock_monotonic_usec() + OBSERVING_REFUSED_USEC;
+	memcpy(observed->given_file, observing->given_file, sizeof(observed->given_file));
+	observed->given_position = observing->given_position;
+	memcpy(observed->given_gtids, observing->given_gtids, sizeof(observed->given_gtids));
+	sink_observed(observing->options.sink, observed, answer.list.bytes, answer.list.size);
+	if (answer.list.count > 0)
+		take_list(observing, &answer);
+	return true;
 }
 
 static void listen_to_observer(struct observing *observing)
@@ -60,32 +88,33 @@ static void listen_to_observer(struct observing *observing)
 	if (observing->polled)
 		return;
 	observing->polled = true;
-	ring_poll_readable(observing->ring, observer_fd(observing->observer), observing->tag);
+	ring_poll_readable(observing->options.ring, observer_fd(observing->options.observer),
+			   observing->options.tag);
 }
 
 void observing_readable(struct observing *observing)
 {
 	observing->polled = false;
-	take_answer(observing);
+	/* It was only a login that has ended. */
+	if (!take_answer(observing))
+		listen_to_observer(observing);
 }
 
-bool observing_is_due(struct observing *observing)
+bool observing_yield(struct observing *observing)
 {
-	return clock_monotonic_usec() >= observing->next_usec &&
-	       observer_is_idle(observing->observer);
+	return observer_yield(observing->options.observer);
+}
+
+static void put_off(struct observing *observing)
+{
+	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
 }
 
 void observing_forgive(struct observing *observing)
 {
-	observer_forgive(observing->observer);
 	if (observing->refused)
-		observing_put_off(observing);
+		put_off(observing);
 	observing->refused = false;
-}
-
-void observing_put_off(struct observing *observing)
-{
-	observing->next_usec = clock_monotonic_usec() + OBSERVING_EVERY_USEC;
 }
 
 static void note_given(struct observing *observing, const struct observing_subject *subject)
@@ -99,12 +128,18 @@ static void note_given(struct observing *observing, const struct observing_subje
 
 void observing_step(struct observing *observing, const struct observing_subject *subject)
 {
+	struct observer *observer = observing->options.observer;
 	struct error err;
 
-	if (!observing_is_due(observing))
+	if (clock_monotonic_usec() < observing->next_usec || !observer_is_idle(observer))
 		return;
-	observing_put_off(observing);
-	if (observer_ask(observing->observer, subject->server, subject->identity, subject->login,
+	put_off(observing);
+	observing->server = subject->server;
+	/* Without one it is as it was: that it was refused has been told. */
+	if (credential_login(observing->options.credential, server_index(observing),
+			     &observing->login, &err) < 0)
+		return;
+	if (observer_ask(observer, subject->server, subject->identity, &observing->login,
 			 &observing->list, &err) < 0) {
 		log_warning("server.not-observed", "reason", LOG_TEXT(err.message), LOG_END);
 		return;
@@ -123,10 +158,10 @@ bool observing_take_encryption(struct observing *observing)
 
 uint64_t observing_deadline(struct observing *observing)
 {
-	return observer_is_idle(observing->observer) ? observing->next_usec : UINT64_MAX;
+	return observer_is_idle(observing->options.observer) ? observing->next_usec : UINT64_MAX;
 }
 
 void observing_rest(struct observing *observing)
 {
-	observer_rest(observing->observer);
+	observer_rest(observing->options.observer);
 }

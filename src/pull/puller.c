@@ -63,7 +63,8 @@ struct puller {
 	struct servers servers;
 	struct divergence divergence;
 	struct credential *credential;
-	bool awaiting_runner; /* the ring watches its descriptor */
+	bool awaiting_runner;	/* the ring watches its descriptor */
+	bool awaiting_observer; /* it is just logging in: see observer_yield() */
 	uint64_t opened_usec;
 	bool steady;
 
@@ -127,8 +128,14 @@ int puller_new(const struct puller_options *options, struct puller **ret_puller,
 	puller->sink = sink_new(&sink);
 	puller->stream = stream_new(options->source);
 	puller->feed = feed_new(puller->sink);
-	observing_init(&puller->observing, options->observer, puller->sink, options->ring,
-		       TAG_OBSERVER);
+	observing_init(&puller->observing, &(struct observing_options){
+						   .source = options->source,
+						   .credential = puller->credential,
+						   .observer = options->observer,
+						   .sink = puller->sink,
+						   .ring = options->ring,
+						   .tag = TAG_OBSERVER,
+					   });
 	listening_init(&puller->listening, options->ring, TAG_SERVER,
 		       options->source->heartbeat_usec);
 	puller->semi_sync = semi_sync_new(&(struct semi_sync_options){
@@ -613,18 +620,21 @@ static int turn_stopping(struct puller *puller, struct error *err)
 						    : "the disk did not answer");
 }
 
-static bool connect_is_due(const struct puller *puller)
+static bool may_connect(const struct puller *puller)
 {
 	return puller->attached && !puller->held && !stream_is_open(puller->stream) &&
-	       clock_monotonic_usec() >= servers_try_usec(&puller->servers) &&
-	       sink_is_settled(puller->sink);
+	       sink_is_settled(puller->sink) && !puller->awaiting_observer;
 }
 
 /* With a fresh credential, or later, when there is one. */
 static int connect_with_credential(struct puller *puller, struct error *err)
 {
-	int r = credential_want(puller->credential, err);
+	int r;
 
+	puller->awaiting_observer = !observing_yield(&puller->observing);
+	if (puller->awaiting_observer)
+		return 0;
+	r = credential_want(puller->credential, err);
 	if (r >= 0)
 		return r > 0 ? open_stream(puller, err) : 0;
 	/* The runner has ended: whoever starts us again gives us a new one. */
@@ -645,26 +655,16 @@ static void watch_runner(struct puller *puller)
 	ring_poll_readable(puller->options.ring, credential_fd(puller->credential), TAG_RUNNER);
 }
 
-/* The login that opened the stream opens a second connection, or one more try of it may not be. */
 static void observe(struct puller *puller)
 {
-	size_t index = (size_t)(server(puller) - puller->source->servers);
-	struct login login;
 	const struct observing_subject subject = {
 		.server = server(puller),
 		.identity = stream_identity(puller->stream),
-		.login = &login,
 		.place = feed_place(puller->feed),
 		.history = feed_history(puller->feed),
 	};
-	struct error ignored;
 
-	if (!observing_is_due(&puller->observing))
-		return;
-	if (credential_login(puller->credential, index, &login, &ignored) < 0)
-		observing_put_off(&puller->observing);
-	else
-		observing_step(&puller->observing, &subject);
+	observing_step(&puller->observing, &subject);
 }
 
 /* All that can be done without waiting. 1: we are done. */
@@ -692,7 +692,7 @@ static int turn(struct puller *puller, struct error *err)
 	}
 	hold(puller);
 	roll_if_old(puller);
-	if (connect_is_due(puller))
+	if (may_connect(puller) && clock_monotonic_usec() >= servers_try_usec(&puller->servers))
 		r = connect_with_credential(puller, err);
 	watch_runner(puller);
 	if (r == 0)
@@ -731,8 +731,7 @@ static void set_timer(struct puller *puller)
 		deadline = MIN(deadline, puller->stop_usec);
 	else if (puller->held && stream_is_open(puller->stream))
 		deadline = MIN(deadline, puller->held_usec);
-	else if (!stream_is_open(puller->stream) && puller->attached && !puller->held &&
-		 sink_is_settled(puller->sink) && !puller->awaiting_runner)
+	else if (may_connect(puller) && !puller->awaiting_runner)
 		deadline = MIN(deadline, servers_try_usec(&puller->servers));
 	else if (stream_is_open(puller->stream) && puller->listening.waiting)
 		deadline = MIN(deadline, listening_deadline(&puller->listening));
@@ -765,8 +764,10 @@ static int handle(struct puller *puller, const struct ring_event *event, struct 
 		sink_keeper_readable(puller->sink);
 	if (event->kind != RING_TIMER && event->tag == TAG_RUNNER)
 		puller->awaiting_runner = false;
-	if (event->kind != RING_TIMER && event->tag == TAG_OBSERVER)
+	if (event->kind != RING_TIMER && event->tag == TAG_OBSERVER) {
+		puller->awaiting_observer = false;
 		observing_readable(&puller->observing);
+	}
 	return 0;
 }
 

@@ -151,7 +151,7 @@ static void none_is_an_empty_password(void **state)
 	credential = make();
 	assert_int_equal(credential_want(credential, &err), 1);
 	expect_login(credential, 0, "binvault", "", &login);
-	credential_date(credential, &login, date);
+	credential_date(&login, date);
 	assert_string_equal(date, "");
 }
 
@@ -202,6 +202,28 @@ static void a_refused_version_is_not_tried_again_there_but_elsewhere(void **stat
 	expect_none(credential, 0);
 	credential_forgive(credential);
 	expect_login(credential, 0, "binvault", "one", &login);
+}
+
+/* The second connection tries in a thread of its own; what became of it is told later. */
+static void a_refusal_counts_for_the_version_that_was_tried_whatever_has_come_since(void **state)
+{
+	CLEANUP(credential_freep)
+	struct credential *credential = make();
+	struct login login, tried;
+	struct error err;
+
+	(void)state;
+	write_file(path, "one", 0600);
+	assert_int_equal(credential_want(credential, &err), 1);
+	expect_login(credential, 0, "binvault", "one", &tried);
+	credential_accepted(credential, 0, &tried);
+	write_file(path, "two", 0600);
+	assert_int_equal(credential_want(credential, &err), 1);
+	refuse(credential, 0, &tried);
+	expect_login(credential, 0, "binvault", "two", &login);
+	write_file(path, "one", 0600);
+	assert_int_equal(credential_want(credential, &err), 1);
+	expect_none(credential, 0);
 }
 
 static void a_rotation_half_way_goes_back_to_the_version_that_worked(void **state)
@@ -399,6 +421,9 @@ int main(void)
 				       begin),
 		cmocka_unit_test_setup(a_refused_version_is_not_tried_again_there_but_elsewhere,
 				       begin),
+		cmocka_unit_test_setup(
+			a_refusal_counts_for_the_version_that_was_tried_whatever_has_come_since,
+			begin),
 		cmocka_unit_test_setup(a_rotation_half_way_goes_back_to_the_version_that_worked,
 				       begin),
 		cmocka_unit_test_setup(a_file_that_is_just_being_replaced_leaves_what_worked,
