@@ -87,9 +87,9 @@ static void judge_source(const json_t *source, struct findings *findings)
 	if (json_object_get(source, "missed_since") || strcmp(state, "refused") == 0)
 		find(findings, STATE_CRITICAL, "%s: not covered (%s)%s%s", name, state,
 		     sentence[0] ? ": " : "", sentence);
-	if (request_number(source, "gaps") > 0)
+	if (request_number(source, "gaps_open") > 0)
 		find(findings, STATE_CRITICAL, "%s: %" PRIu64 " gaps: %s", name,
-		     request_number(source, "gaps"), request_text(source, "history"));
+		     request_number(source, "gaps_open"), request_text(source, "history"));
 	judge_segments(source, name, findings);
 	judge_certificates(source, name, findings);
 	if (findings->count == before && !is_set(source, "normal"))
@@ -212,6 +212,7 @@ const struct command command_check = {
 		"first line. Exit status 0: all is well; 1: something needs attention, or a "
 		"certificate ends within `certificate-warning`; 2: a source is not covered or has "
 		"a "
-		"gap, an alarm stands, or the keeper does not run; 3: it could not be found out.",
+		"gap that nobody has accepted, an alarm stands, or the keeper does not run; 3: it "
+		"could not be found out.",
 	.run = run,
 };

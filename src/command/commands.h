@@ -25,6 +25,7 @@
 	VERB(source_grants) \
 	VERB(source_pause) \
 	VERB(source_resume) \
+	VERB(source_accept_gap) \
 	VERB(source_purge_advice)
 /* clang-format on */
 

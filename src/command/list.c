@@ -57,7 +57,8 @@ static int take_leaf(void *context, const struct leaf *leaf, struct error *err)
 	int r;
 
 	if (!leaf_is(leaf, "period") && !leaf_is(leaf, "generation") &&
-	    !leaf_is(leaf, "segment-opened") && !leaf_is(leaf, "segment-sealed"))
+	    !leaf_is(leaf, "gap-accepted") && !leaf_is(leaf, "segment-opened") &&
+	    !leaf_is(leaf, "segment-sealed"))
 		return 0;
 	r = json_get_string(leaf->object, "source", &source, err);
 	if (r == 0)
@@ -298,6 +299,15 @@ static void print_json(const struct listing *listing)
 	putchar('\n');
 }
 
+static bool has_open_gap(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan_gap_count(plan); i++) {
+		if (!plan_gap_at(plan, i)->accepted)
+			return true;
+	}
+	return false;
+}
+
 static int run(struct command_context *context, struct error *err)
 {
 	CLEANUP(listing_freep)
@@ -316,7 +326,7 @@ static int run(struct command_context *context, struct error *err)
 	else
 		print_text(listing);
 	for (size_t i = 0; i < listing->count; i++) {
-		if (plan_gap_count(listing->plans[i]) > 0)
+		if (has_open_gap(listing->plans[i]))
 			r = COMMAND_ATTENTION;
 	}
 	return r;
@@ -333,7 +343,7 @@ const struct command command_list = {
 	.argument_max = 1,
 	.summary = "list what is archived: binlog files, ranges, times, sizes, gaps",
 	.description = "Reads the ledger only, needs no daemon and no key. Exit status 6 if there "
-		       "is a gap.",
+		       "is a gap that nobody has accepted (source accept-gap).",
 	.reads = true,
 	.options = options,
 	.run = run,

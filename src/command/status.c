@@ -183,10 +183,16 @@ static void column_semi_sync(const json_t *source, uint64_t now, char text[stati
 
 static void column_gaps(const json_t *source, uint64_t now, char text[static CELL_SIZE])
 {
+	uint64_t count = number_of(source, "gaps"), open = number_of(source, "gaps_open");
+
 	(void)now;
 	text[0] = '\0';
-	if (json_object_get(source, "gaps"))
-		snprintf(text, CELL_SIZE, "%" PRIu64, number_of(source, "gaps"));
+	if (!json_object_get(source, "gaps"))
+		return;
+	if (count > open)
+		snprintf(text, CELL_SIZE, "%" PRIu64 ", %" PRIu64 " accepted", count, count - open);
+	else
+		snprintf(text, CELL_SIZE, "%" PRIu64, count);
 }
 
 static void column_purge(const json_t *source, uint64_t now, char text[static CELL_SIZE])
@@ -266,6 +272,22 @@ static void print_observed(const json_t *source, uint64_t now)
 	}
 }
 
+static void print_gaps(const json_t *source)
+{
+	const json_t *gap, *accepted = json_object_get(source, "gaps_accepted");
+	const char *name = text_of(source, "name");
+	uint64_t open = number_of(source, "gaps_open");
+	size_t i;
+
+	if (open > 0)
+		printf("  %s: %" PRIu64 " gap%s in what is archived, the last generation: %s. Do: "
+		       "binvault list %s; and when it is clear what that means: binvault source "
+		       "accept-gap %s\n",
+		       name, open, open == 1 ? "" : "s", text_of(source, "history"), name, name);
+	json_array_foreach(accepted, i, gap) printf(
+		"  %s: gap %s: %s\n", name, text_of(gap, "accepted"), text_of(gap, "sentence"));
+}
+
 static void print_details(const json_t *source, uint64_t now)
 {
 	const json_t *segment, *segments = json_object_get(source, "segments");
@@ -286,12 +308,7 @@ static void print_details(const json_t *source, uint64_t now)
 		}
 		printf("\n");
 	}
-	if (number_of(source, "gaps") > 0)
-		printf("  %s: %" PRIu64 " gap%s in what is archived, the last generation: %s. Do: "
-		       "binvault list %s\n",
-		       text_of(source, "name"), number_of(source, "gaps"),
-		       number_of(source, "gaps") == 1 ? "" : "s", text_of(source, "history"),
-		       text_of(source, "name"));
+	print_gaps(source);
 	print_semi_sync(source, now);
 	print_observed(source, now);
 	json_array_foreach(segments, i, segment)

@@ -229,7 +229,7 @@ int export_plan_gap(const struct export_plan *plan, size_t position, struct erro
 		if (!file)
 			return error_set(err, ERROR_DEFECT, "gap: %s", gap->sentence);
 		return error_set(err, ERROR_DEFECT,
-				 "gap: %s. What lies behind it can be restored: --from-file %s",
+				 "gap: %.700s. What lies behind it can be restored: --from-file %s",
 				 gap->sentence, file);
 	}
 	return 0;

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "io/channel.h"
 #include "keeper/keeper.h"
+#include "store/request_record.h"
 
 #define NO_GROUP ((gid_t)-1)
 
@@ -164,6 +165,27 @@ static int answer(struct operator* operator, int fd, size_t size, json_t *reply,
 		r = verb->answer(operator->keeper, &caller, request, reply, err);
 	json_decref(request);
 	return r;
+}
+
+int operator_take_source(const struct keeper *keeper, const json_t *request, bool optional,
+			 struct source **ret_source, const char **ret_reason, struct error *err)
+{
+	const char *name, *reason = "";
+	int r = json_get_string(request, "source", &name, err);
+
+	if (r == 0 && (!optional || json_object_get(request, "reason")))
+		r = json_get_string(request, "reason", &reason, err);
+	if (r < 0)
+		return err->code = ERROR_USAGE;
+	if (!optional && reason[0] == '\0')
+		return error_set(err, ERROR_USAGE,
+				 "a reason is missing: it is kept in the ledger (--reason TEXT)");
+	r = request_text_check(reason, "the reason", err);
+	if (r < 0)
+		return r;
+	*ret_source = keeper_find_source(keeper, name, err);
+	*ret_reason = reason;
+	return *ret_source ? 0 : err->code;
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */

@@ -25,6 +25,7 @@
 
 struct keeper;
 struct operator;
+struct source;
 
 struct operator_caller {
 	uid_t uid;
@@ -46,6 +47,14 @@ struct operator_verb {
 	int (*answer)(struct keeper *keeper, const struct operator_caller *caller,
 		      const json_t *request, json_t *reply, struct error *err);
 };
+
+/*
+ * Of a request about one source, {"source", "reason"}: which one, and why. Where @optional, the
+ * reason may be missing, and is "" then.
+ */
+int operator_take_source(const struct keeper *keeper, const json_t *request, bool optional,
+			 struct source **ret_source, const char **ret_reason,
+			 struct error *err) MUST_CHECK;
 
 /* The table (operator_verbs.c); a NULL name behind the last. */
 extern const struct operator_verb operator_verbs[];

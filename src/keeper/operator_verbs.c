@@ -1,4 +1,5 @@
 #include "keeper/export.h"
+#include "keeper/gap.h"
 #include "keeper/operator.h"
 #include "keeper/pause.h"
 #include "keeper/status.h"
@@ -8,6 +9,7 @@ const struct operator_verb operator_verbs[] = {
 	{"server-files", OPERATOR_READS, status_answer_files},
 	{"pause", OPERATOR_OPERATES, pause_answer_pause},
 	{"resume", OPERATOR_OPERATES, pause_answer_resume},
+	{"accept-gap", OPERATOR_OPERATES, gap_answer_accept},
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},

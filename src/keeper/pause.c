@@ -49,28 +49,6 @@ json_t *pause_status(const struct source *source)
 
 /* --- verbs ----------------------------------------------------------------------------------- */
 
-/* The source and the reason of a request; @reason may be missing where @optional. */
-static int take_request(const struct keeper *keeper, const json_t *request, bool optional,
-			struct source **ret_source, const char **ret_reason, struct error *err)
-{
-	const char *name, *reason = "";
-	int r = json_get_string(request, "source", &name, err);
-
-	if (r == 0 && (!optional || json_object_get(request, "reason")))
-		r = json_get_string(request, "reason", &reason, err);
-	if (r < 0)
-		return err->code = ERROR_USAGE;
-	if (!optional && reason[0] == '\0')
-		return error_set(err, ERROR_USAGE,
-				 "a reason is missing: it is kept in the ledger (--reason TEXT)");
-	r = request_text_check(reason, "the reason", err);
-	if (r < 0)
-		return r;
-	*ret_source = keeper_find_source(keeper, name, err);
-	*ret_reason = reason;
-	return *ret_source ? 0 : err->code;
-}
-
 int pause_answer_pause(struct keeper *keeper, const struct operator_caller *caller,
 		       const json_t *request, json_t *reply, struct error *err)
 {
@@ -78,7 +56,7 @@ int pause_answer_pause(struct keeper *keeper, const struct operator_caller *call
 	const struct paused_record *before;
 	struct source *source;
 	const char *reason;
-	int r = take_request(keeper, request, false, &source, &reason, err);
+	int r = operator_take_source(keeper, request, false, &source, &reason, err);
 
 	if (r < 0)
 		return r;
@@ -108,7 +86,7 @@ int pause_answer_resume(struct keeper *keeper, const struct operator_caller *cal
 	struct source *source;
 	const char *reason;
 	json_t *from;
-	int r = take_request(keeper, request, true, &source, &reason, err);
+	int r = operator_take_source(keeper, request, true, &source, &reason, err);
 
 	if (r < 0)
 		return r;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "keeper/gap.h"
 #include "keeper/operator.h"
 #include "keeper/pause.h"
 #include "keeper/preflight.h"
@@ -32,14 +33,9 @@ static const struct generation_record *generation(const struct source *source)
 	return state_generation(store_state(source->keeper->store), source->config->name);
 }
 
-static uint64_t gap_count(const struct source *source)
-{
-	return generation(source) ? generation(source)->gap_count : 0;
-}
-
 static bool source_is_normal(const struct source *source, uint64_t now)
 {
-	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_count(source) > 0 ||
+	if (source->stage == SOURCE_AWAY || source->refusal[0] || gap_needs_attention(source) ||
 	    source->control.kind != CONTROL_PULL || coverage_missed_since(source, now) ||
 	    !spans_are_normal(source, now) || preflight_needs_attention(source, now))
 		return false;
@@ -108,7 +104,7 @@ static json_t *source_object(const struct source *source, uint64_t now)
 	if (semi_sync)
 		json_put(object, "semi_sync", semi_sync);
 	json_put_u64(object, "received", source->has_progress ? source->progress.byte_count : 0);
-	json_put_u64(object, "gaps", gap_count(source));
+	gap_status(source, object);
 	if (generation(source))
 		json_put_string(object, "history", generation(source)->sentence);
 	json_put(object, "segments", segments(source));

@@ -107,6 +107,20 @@ static int add_generation(struct plan *plan, const json_t *object, struct error 
 	return 0;
 }
 
+static int add_gap_accepted(struct plan *plan, const json_t *object, struct error *err)
+{
+	struct gap_accepted_record record;
+	uint64_t usec;
+	int r = gap_accepted_record_decode(object, &record, err);
+
+	if (r == 0)
+		r = record_time(object, &usec, err);
+	if (r < 0 || strcmp(record.source, plan->source) != 0)
+		return r;
+	gap_accepted_text(&record, usec, find_generation(plan, &record.generation)->accepted);
+	return 0;
+}
+
 static void note_generation(struct plan *plan, const struct segment_sealed_record *record)
 {
 	struct plan_generation *generation = find_generation(plan, &record->generation);
@@ -210,6 +224,8 @@ int plan_add(struct plan *plan, const json_t *object, struct error *err)
 		r = add_period(plan, object, err);
 	if (r == 0 && type == RECORD_GENERATION)
 		r = add_generation(plan, object, err);
+	if (r == 0 && type == RECORD_GAP_ACCEPTED)
+		r = add_gap_accepted(plan, object, err);
 	if (r == 0 && type == RECORD_SEGMENT_OPENED)
 		r = add_opened(plan, object, err);
 	if (r == 0 && type == RECORD_SEGMENT_SEALED)
@@ -510,7 +526,7 @@ static void mark_files(struct plan *plan)
 
 /* --- gaps ------------------------------------------------------------------------------------ */
 
-static void __attribute__((format(printf, 3, 4)))
+static struct plan_gap *__attribute__((format(printf, 3, 4)))
 add_gap(struct plan *plan, size_t before, const char *format, ...)
 {
 	struct plan_gap *gap = &plan->gaps[plan->gap_count++];
@@ -520,6 +536,18 @@ add_gap(struct plan *plan, size_t before, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(gap->sentence, sizeof(gap->sentence), format, arguments);
 	va_end(arguments);
+	return gap;
+}
+
+/* The gap that a generation says itself that it begins with. */
+static void add_generation_gap(struct plan *plan, size_t before,
+			       const struct plan_generation *generation)
+{
+	bool accepted = generation->accepted[0] != '\0';
+
+	add_gap(plan, before, "%s%s%s", generation->record.sentence, accepted ? "; " : "",
+		generation->accepted)
+		->accepted = accepted;
 }
 
 /* Is all sealed that the generation goes on behind, and nothing missing? */
@@ -563,7 +591,7 @@ static void check_join(struct plan *plan, size_t position)
 				after->binlog_file, new->record.after_file,
 				new->record.after_position, before->binlog_file, good_end);
 		else if (new->has_record)
-			add_gap(plan, position, "%s", new->record.sentence);
+			add_generation_gap(plan, position, new);
 		else
 			add_gap(plan, position,
 				"%.128s:%" PRIu64 " is followed by %.128s of a new history of the "

@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "store/gap_record.h"
 #include "store/generation_record.h"
 #include "store/period_record.h"
 #include "store/request_record.h"
@@ -52,12 +53,16 @@ struct plan_generation {
 	uint64_t opened_index;		     /* of the segment that this is known by */
 	bool has_record;		     /* all but the first */
 	struct generation_record record;
+	char accepted[GAP_ACCEPTED_TEXT_SIZE]; /* its gap, by whom and why; "": by nobody */
 };
+
+#define PLAN_GAP_SIZE (GENERATION_SENTENCE_SIZE + GAP_ACCEPTED_TEXT_SIZE + 2)
 
 /* A hole: sentence and the files it lies between. */
 struct plan_gap {
 	size_t before; /* position in the plan of the segment that follows it */
-	char sentence[REASON_SIZE];
+	bool accepted;
+	char sentence[PLAN_GAP_SIZE]; /* with who accepted it, and why */
 };
 
 struct plan *plan_new(const char *source);

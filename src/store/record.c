@@ -23,6 +23,7 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_VOID] = "void",
 	[RECORD_ORPHAN] = "orphan",
 	[RECORD_GENERATION] = "generation",
+	[RECORD_GAP_ACCEPTED] = "gap-accepted",
 	[RECORD_SEMI_SYNC] = "semi-sync",
 	[RECORD_REQUEST] = "request",
 	[RECORD_APPROVED] = "approved",

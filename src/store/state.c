@@ -84,6 +84,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return orphan_record_decode(object, &record->orphan, err);
 	case RECORD_GENERATION:
 		return generation_record_decode(object, &record->generation, err);
+	case RECORD_GAP_ACCEPTED:
+		return gap_accepted_record_decode(object, &record->gap_accepted, err);
 	case RECORD_SEMI_SYNC:
 		return semi_sync_record_decode(object, &record->semi_sync, err);
 	case RECORD_REQUEST:
@@ -220,6 +222,23 @@ static int check_generation(const struct state *state, const struct generation_r
 	return 0;
 }
 
+static int check_gap_accepted(const struct state *state, const struct gap_accepted_record *accepted,
+			      struct error *err)
+{
+	struct state_gap gap;
+
+	for (size_t i = 0; state_gap_at(state, accepted->source, i, &gap); i++) {
+		if (memcmp(&gap.generation->generation, &accepted->generation, HASH_SIZE) != 0)
+			continue;
+		if (gap.accepted)
+			return error_set(err, ERROR_DEFECT, "the gap is accepted twice");
+		return 0;
+	}
+	return error_set(err, ERROR_DEFECT,
+			 "a gap of source '%s' is accepted that no generation begins with",
+			 accepted->source);
+}
+
 static int check_request(const struct state *state, const char *id, struct error *err)
 {
 	if (!find_request(state, id))
@@ -278,6 +297,8 @@ static int check_relations(const struct state *state, enum record_type type,
 		return check_sealed(state, &record->sealed, err);
 	case RECORD_GENERATION:
 		return check_generation(state, &record->generation, err);
+	case RECORD_GAP_ACCEPTED:
+		return check_gap_accepted(state, &record->gap_accepted, err);
 	case RECORD_REQUEST:
 		if (find_request(state, record->request.id))
 			return error_set(err, ERROR_DEFECT, "there is a request '%s' already",
@@ -357,7 +378,8 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 		return old->type == RECORD_DAMAGED &&
 		       strcmp(old->record->damaged.source, new->record->damaged.source) == 0;
 	case RECORD_GENERATION:
-		return old->type == RECORD_GENERATION &&
+		/* A gap is remembered: it waits to be accepted, and is shown when it is. */
+		return old->type == RECORD_GENERATION && !old->record->generation.gap &&
 		       strcmp(old->record->generation.source, new->record->generation.source) == 0;
 	case RECORD_SEGMENT_SEALED:
 		if (old->type == RECORD_SEGMENT_OPENED)
@@ -385,6 +407,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
+	case RECORD_GAP_ACCEPTED:
 	case RECORD_SEMI_SYNC:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
@@ -426,6 +449,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_PREFLIGHT:
 	case RECORD_DAMAGED:
 	case RECORD_GENERATION:
+	case RECORD_GAP_ACCEPTED:
 	case RECORD_REQUEST:
 	case RECORD_APPROVED:
 	case RECORD_PAUSED:

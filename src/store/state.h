@@ -4,8 +4,8 @@
  *   archive, all masters, all signing keys · the latest policy and config · periods that are the
  *   newest of their source and class or that an unsealed segment names · opened without sealed ·
  *   per source the sealed segment that is furthest on, the latest covered, damaged and generation,
- *   and the pause that lasts · per server the latest pre-flight · requests without a result, and
- *   their approval
+ *   every generation that began with a gap and who has accepted that, and the pause that lasts ·
+ *   per server the latest pre-flight · requests without a result, and their approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -21,6 +21,7 @@
  */
 #pragma once
 
+#include "store/gap_record.h"
 #include "store/generation_record.h"
 #include "store/pause_record.h"
 #include "store/period_record.h"
@@ -100,6 +101,15 @@ const struct paused_record *state_paused(const struct state *state, const char *
 
 /* The latest that began beside an earlier one; NULL while the source has had one only. */
 const struct generation_record *state_generation(const struct state *state, const char *source);
+
+/* A gap of a source, oldest first; false if there are fewer. */
+struct state_gap {
+	const struct generation_record *generation; /* that begins with it */
+	const struct gap_accepted_record *accepted; /* NULL: by nobody */
+	uint64_t accepted_usec;			    /* its leaf's time */
+};
+bool state_gap_at(const struct state *state, const char *source, size_t position,
+		  struct state_gap *ret_gap);
 
 /* Requests without a result, oldest first. */
 size_t state_request_count(const struct state *state);

@@ -23,6 +23,7 @@ union any_record {
 	struct damaged_record damaged;
 	struct orphan_record orphan;
 	struct generation_record generation;
+	struct gap_accepted_record gap_accepted;
 	struct semi_sync_record semi_sync;
 	struct request_record request;
 	struct approved_record approved;

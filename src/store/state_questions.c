@@ -248,13 +248,46 @@ const struct paused_record *state_paused(const struct state *state, const char *
 
 const struct generation_record *state_generation(const struct state *state, const char *source)
 {
+	const struct generation_record *latest = NULL;
 	const struct entry *entry;
 
 	for (size_t i = 0; (entry = state_entry_at(state, RECORD_GENERATION, i)); i++) {
 		if (strcmp(entry->record->generation.source, source) == 0)
-			return &entry->record->generation;
+			latest = &entry->record->generation;
 	}
-	return NULL;
+	return latest;
+}
+
+static void find_acceptance(const struct state *state, struct state_gap *gap)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_GAP_ACCEPTED, i)); i++) {
+		const struct gap_accepted_record *accepted = &entry->record->gap_accepted;
+
+		if (strcmp(accepted->source, gap->generation->source) != 0 ||
+		    memcmp(&accepted->generation, &gap->generation->generation, HASH_SIZE) != 0)
+			continue;
+		gap->accepted = accepted;
+		gap->accepted_usec = entry->time_usec;
+	}
+}
+
+bool state_gap_at(const struct state *state, const char *source, size_t position,
+		  struct state_gap *ret_gap)
+{
+	const struct entry *entry;
+
+	for (size_t i = 0; (entry = state_entry_at(state, RECORD_GENERATION, i)); i++) {
+		const struct generation_record *generation = &entry->record->generation;
+
+		if (!generation->gap || strcmp(generation->source, source) != 0 || position-- > 0)
+			continue;
+		*ret_gap = (struct state_gap){.generation = generation};
+		find_acceptance(state, ret_gap);
+		return true;
+	}
+	return false;
 }
 
 const struct preflight_record *state_preflight(const struct state *state, const char *source,

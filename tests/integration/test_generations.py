@@ -107,6 +107,50 @@ class GenerationTest(unittest.TestCase):
         self.assertIn(b"before", b"".join((directory / file["name"]).read_bytes()
                                           for file in report["files"]))
         self.vault.verb("verify", expect=(0,))
+        self.accept(generation)
+
+    def accept(self, generation):
+        """The gap before it: once, for good, and no secret."""
+        def refused(*arguments):
+            result = self.vault.run_verb("source", "accept-gap", SOURCE, *arguments)
+            self.assertNotEqual(result.returncode, 0, result.stdout)
+            return result.stderr
+
+        self.assertIn("which gap?", refused("--reason", "why"))
+        self.assertIn("why is it accepted?", refused("--generation", generation[:12]))
+        self.assertIn("no generation 0000000000 of source 'orders' begins with a gap",
+                      refused("--generation", "0000000000", "--reason", "why"))
+        self.assertEqual(self.vault.run_verb("list", SOURCE).returncode, 6)
+        output = self.vault.verb("source", "accept-gap", SOURCE, "--generation", generation[:12],
+                                 "--reason", "a test database, made anew")
+        self.assertIn("the server was reset or built anew", output)
+        self.assertIn("by user 0: a test database, made anew: a gap is accepted once",
+                      refused("--generation", generation[:12], "--reason", "again"))
+        for begin_again in (False, True):
+            if begin_again:
+                self.vault.kill9()
+                self.vault.start()
+                self.vault.wait_covered(SOURCE, self.server)
+            wait_until(lambda: self.vault.run_verb("status").returncode == 0, PATIENCE,
+                       lambda: self.vault.run_verb("status").stdout)
+            shown = r"accepted \S+Z by user 0: a test database, made anew"
+            self.assertRegex(self.vault.verb("status"),
+                             rf"orders: gap {shown}: the server was reset or built anew")
+            self.assertRegex(self.vault.verb("status"), r"\b1, 1 accepted\b")
+            self.assertEqual(self.vault.run_verb("check").returncode, 0)
+            self.assertRegex(self.vault.verb("list", SOURCE), rf"GAP  the server was .*; {shown}")
+            self.assertEqual(len(self.listing()["gaps"]), 1)
+            over = self.vault.run_verb("restore", SOURCE, "--to", "over")
+            self.assertEqual(over.returncode, 3, over.stderr)
+            self.assertRegex(over.stderr, rf"gap: the server was reset .*; {shown}")
+        self.vault.verb("verify", expect=(0,))
+        # The next one is another matter.
+        self.server.sql(RESET[self.server.flavour])
+        self.write(2, "once more")
+        leaf = self.wait_generation(2)
+        self.assertEqual((leaf["gap"], leaf["gaps"]), (True, "2"))
+        self.assertEqual(self.vault.run_verb("status").returncode, 6)
+        self.assertRegex(self.vault.run_verb("status").stdout, r"\b2, 1 accepted\b")
 
     def test_mariadb_reset(self):
         self.reset(MariaDB)

@@ -51,6 +51,8 @@ PLAIN(segment_opened)
 ROUND_TRIP(segment_sealed)
 PLAIN(covered)
 PLAIN(orphan)
+PLAIN(generation)
+PLAIN(gap_accepted)
 PLAIN(semi_sync)
 PLAIN(request)
 PLAIN(approved)
@@ -77,6 +79,8 @@ static void decode_all(const json_t *object)
 	round_trip_segment_sealed(object);
 	round_trip_covered(object);
 	round_trip_orphan(object);
+	round_trip_generation(object);
+	round_trip_gap_accepted(object);
 	round_trip_semi_sync(object);
 	round_trip_request(object);
 	round_trip_approved(object);

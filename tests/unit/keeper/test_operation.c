@@ -1,6 +1,7 @@
 #include "unit/cmocka_prelude.h"
 
 #include "keeper/operator.h"
+#include "keeper/gap.h"
 #include "keeper/pause.h"
 #include "keeper/quota.h"
 #include "keeper/status.h"
@@ -132,6 +133,97 @@ static void a_pause_reaches_the_puller_and_lasts_over_a_restart(void **state)
 	only = status(fixture);
 	assert_null(json_object_get(only, "paused"));
 	json_decref(only);
+}
+
+/* --- gaps ------------------------------------------------------------------------------------ */
+
+static void begin_with_gap(struct fixture *fixture, uint8_t number, uint64_t gap_count)
+{
+	const struct generation_record record = {.source = "orders",
+						 .generation = {{0xab, number}},
+						 .before = {{number}},
+						 .reason = GENERATION_RESET,
+						 .binlog_file = "bin.000001",
+						 .after_file = "bin.000002",
+						 .gap = true,
+						 .gap_count = gap_count,
+						 .sentence = "the server was reset"};
+	struct error err = {0};
+
+	assert_ok(keeper_append(fixture->keeper, generation_record_encode(&record), &err), &err);
+}
+
+static int accept_gap(struct fixture *fixture, const char *generation, const char *reason,
+		      struct error *err)
+{
+	json_t *request = json_object(), *reply = json_object();
+	int r;
+
+	json_put_string(request, "source", "orders");
+	if (generation)
+		json_put_string(request, "generation", generation);
+	json_put_string(request, "reason", reason);
+	r = gap_answer_accept(fixture->keeper, &caller, request, reply, err);
+	if (r == 0)
+		assert_string_equal(json_string_value(json_object_get(reply, "sentence")),
+				    "the server was reset");
+	json_decref(request);
+	json_decref(reply);
+	return r;
+}
+
+static void expect_gaps(struct fixture *fixture, uint64_t count, uint64_t open)
+{
+	json_t *only = status(fixture), *accepted = json_object_get(only, "gaps_accepted");
+
+	assert_int_equal(number(only, "gaps"), count);
+	assert_int_equal(number(only, "gaps_open"), open);
+	assert_int_equal(json_array_size(accepted), count - open);
+	assert_int_equal(gap_needs_attention(source(fixture)), open > 0);
+	json_decref(only);
+}
+
+static void a_gap_needs_attention_until_a_person_has_accepted_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = {0};
+	json_t *only, *accepted;
+
+	signer_start(&fixture->signer);
+	fixture_start(fixture);
+	expect_gaps(fixture, 0, 0);
+	assert_fails(accept_gap(fixture, "ab", "why", &err), &err, ERROR_NOT_FOUND,
+		     "no generation ab of source 'orders' begins with a gap. Do: binvault list");
+	begin_with_gap(fixture, 1, 1);
+	begin_with_gap(fixture, 2, 2);
+	expect_gaps(fixture, 2, 2);
+	assert_fails(accept_gap(fixture, NULL, "why", &err), &err, ERROR_USAGE, "generation");
+	assert_fails(accept_gap(fixture, "", "why", &err), &err, ERROR_USAGE, "is no generation");
+	assert_fails(accept_gap(fixture, "AB", "why", &err), &err, ERROR_USAGE, "is no generation");
+	assert_fails(accept_gap(fixture, "ab01", "", &err), &err, ERROR_USAGE,
+		     "a reason is missing");
+	assert_fails(accept_gap(fixture, "ab", "why", &err), &err, ERROR_USAGE,
+		     "2 generations of source 'orders' that begin with a gap have the digits ab");
+	assert_ok(accept_gap(fixture, "ab01", "the test data was made anew", &err), &err);
+	expect_gaps(fixture, 2, 1);
+	assert_fails(accept_gap(fixture, "ab01", "again", &err), &err, ERROR_EXISTS,
+		     "by user 7: the test data was made anew: a gap is accepted once");
+
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	expect_gaps(fixture, 2, 1);
+	assert_ok(accept_gap(fixture, "ab02", "and again", &err), &err);
+	expect_gaps(fixture, 2, 0);
+	only = status(fixture);
+	accepted = json_array_get(json_object_get(only, "gaps_accepted"), 0);
+	assert_int_equal(number(accepted, "uid"), 7);
+	assert_string_equal(json_string_value(json_object_get(accepted, "reason")),
+			    "the test data was made anew");
+	assert_string_equal(json_string_value(json_object_get(accepted, "sentence")),
+			    "the server was reset");
+	json_decref(only);
+	begin_with_gap(fixture, 3, 3);
+	expect_gaps(fixture, 3, 1);
 }
 
 static void an_unknown_source_cannot_be_paused(void **state)
@@ -384,6 +476,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_pause_reaches_the_puller_and_lasts_over_a_restart),
+		TEST(a_gap_needs_attention_until_a_person_has_accepted_it),
 		TEST(an_unknown_source_cannot_be_paused),
 		TEST(the_bytes_of_a_day_are_counted_over_a_restart),
 		TEST(the_segments_of_an_hour_are_counted_where_they_are_opened),

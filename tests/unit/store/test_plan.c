@@ -298,6 +298,29 @@ static void a_generation_with_a_gap_says_what_is_missing(void **state)
 	fixture_release(&f);
 }
 
+static void a_gap_that_was_accepted_is_one_still_and_says_by_whom(void **state)
+{
+	struct gap_accepted_record accepted = {.source = "orders", .uid = 7, .reason = "a test's"};
+	struct fixture f;
+	struct plan *plan;
+	struct error err;
+
+	(void)state;
+	failed_over(&f, 204, true);
+	plan = whole(&f);
+	assert_false(plan_gap_at(plan, 0)->accepted);
+	plan_free(plan);
+	memset(accepted.generation.bytes, 2, HASH_SIZE);
+	assert_ok(store_append(f.store, gap_accepted_record_encode(&accepted), NULL, &err), &err);
+	plan = whole(&f);
+	assert_int_equal(plan_gap_count(plan), 1);
+	assert_true(plan_gap_at(plan, 0)->accepted);
+	assert_gap(plan, "0-1-7 is missing; accepted 20");
+	assert_gap(plan, "Z by user 7: a test's");
+	plan_free(plan);
+	fixture_release(&f);
+}
+
 /* What the next generation goes on behind was durable once, and is not sealed. */
 static void what_is_not_sealed_before_a_generation_is_a_gap(void **state)
 {
@@ -376,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_source_without_segments_has_an_empty_plan),
 		cmocka_unit_test(a_generation_that_misses_nothing_is_no_gap),
 		cmocka_unit_test(a_generation_with_a_gap_says_what_is_missing),
+		cmocka_unit_test(a_gap_that_was_accepted_is_one_still_and_says_by_whom),
 		cmocka_unit_test(what_is_not_sealed_before_a_generation_is_a_gap),
 		cmocka_unit_test(one_generation_can_be_read_alone),
 		cmocka_unit_test(the_new_end_of_a_file_takes_the_place_of_the_old),

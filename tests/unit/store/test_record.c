@@ -69,6 +69,8 @@ static json_t *sample(const char *type)
 					   .signature = {1, 2, 3},
 					   .until_file = "binlog.000002"};
 	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
+	struct gap_accepted_record gap_accepted = {
+		.source = "orders", .generation = {{9}}, .uid = 7, .gid = 8, .reason = "a test's"};
 	struct paused_record paused = {.source = "orders", .uid = 7, .reason = "moves"};
 	struct resumed_record resumed = {.source = "orders",
 					 .gid = 8,
@@ -90,6 +92,8 @@ static json_t *sample(const char *type)
 		object = damaged_record_encode(&damaged);
 	if (strcmp(type, "orphan") == 0)
 		object = orphan_record_encode(&orphan);
+	if (strcmp(type, "gap-accepted") == 0)
+		object = gap_accepted_record_encode(&gap_accepted);
 	if (strcmp(type, "paused") == 0)
 		object = paused_record_encode(&paused);
 	if (strcmp(type, "resumed") == 0)
@@ -136,6 +140,9 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 		struct exported_record exported;
 		struct export_failed_record failed;
 		struct preflight_record preflight;
+		struct gap_accepted_record gap_accepted;
+		struct paused_record paused;
+		struct resumed_record resumed;
 	} *u = calloc(1, sizeof(*u));
 	enum record_type type;
 	json_t *result = NULL;
@@ -161,6 +168,9 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	AGAIN(RECORD_EXPORTED, exported, exported)
 	AGAIN(RECORD_EXPORT_FAILED, export_failed, failed)
 	AGAIN(RECORD_PREFLIGHT, preflight, preflight)
+	AGAIN(RECORD_GAP_ACCEPTED, gap_accepted, gap_accepted)
+	AGAIN(RECORD_PAUSED, paused, paused)
+	AGAIN(RECORD_RESUMED, resumed, resumed)
 #undef AGAIN
 	if (result && type == RECORD_SEGMENT_SEALED)
 		segment_sealed_record_release(&u->sealed);
@@ -171,10 +181,10 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	return result;
 }
 
-static const char *const types[] = {"segment-sealed", "covered",       "orphan", "request",
-				    "approved",	      "exported",      "config", "master",
-				    "signing-key",    "export-failed", "policy", "damaged",
-				    "semi-sync",      "preflight"};
+static const char *const types[] = {
+	"segment-sealed", "covered",   "orphan",       "request",	"approved", "exported",
+	"config",	  "master",    "signing-key",  "export-failed", "policy",   "damaged",
+	"semi-sync",	  "preflight", "gap-accepted", "paused",	"resumed"};
 
 static void every_record_comes_back_as_it_was(void **state)
 {
@@ -229,6 +239,9 @@ static void a_wrong_value_is_refused_with_a_sentence(void **state)
 		const char *type, *key, *value, *words;
 	} rows[] = {
 		{"covered", "source", "../etc", "not the name of a source"},
+		{"gap-accepted", "generation", "09", "generation"},
+		{"gap-accepted", "source", "a b", "not the name of a source"},
+		{"gap-accepted", "uid", "4294967296", "does not fit in 32 bits"},
 		{"covered", "frame", "4294967296", "does not fit in 32 bits"},
 		{"covered", "position", "18446744073709551616", "64-bit"},
 		{"orphan", "path", "segments/../ledger/checkpoints", "not the path of a segment"},

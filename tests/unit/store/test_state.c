@@ -343,6 +343,65 @@ static void gaps_are_counted_on_from_generation_to_generation(void **state)
 	fixture_release(&f);
 }
 
+static void begin_generation(struct fixture *f, uint8_t number, bool gap, uint64_t gap_count)
+{
+	struct generation_record record = {.source = "orders",
+					   .generation = {{number}},
+					   .before = {{(uint8_t)(number - 1)}},
+					   .reason = GENERATION_RESET,
+					   .binlog_file = "binlog.000001",
+					   .after_file = "binlog.000003",
+					   .gap = gap,
+					   .gap_count = gap_count,
+					   .sentence = "it was reset"};
+
+	append(f, generation_record_encode(&record));
+}
+
+static void a_gap_is_remembered_and_accepted_once(void **state)
+{
+	struct gap_accepted_record accepted = {
+		.source = "orders", .generation = {{2}}, .uid = 7, .reason = "it was a test's"};
+	struct state_gap gap;
+	struct fixture f;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	assert_fails(store_append(f.store, gap_accepted_record_encode(&accepted), NULL, &err), &err,
+		     ERROR_DEFECT, "a gap of source 'orders' is accepted that no generation");
+	begin_generation(&f, 1, true, 1);
+	begin_generation(&f, 2, true, 2);
+	begin_generation(&f, 3, false, 2);
+	begin_generation(&f, 4, false, 2);
+	append(&f, gap_accepted_record_encode(&accepted));
+	assert_fails(store_append(f.store, gap_accepted_record_encode(&accepted), NULL, &err), &err,
+		     ERROR_DEFECT, "the gap is accepted twice");
+	accepted.generation.bytes[0] = 3; /* has none */
+	assert_fails(store_append(f.store, gap_accepted_record_encode(&accepted), NULL, &err), &err,
+		     ERROR_DEFECT, "no generation begins with");
+	fill(&f);
+	assert_same_after_reopening(&f);
+	assert_int_equal(state_generation(current(&f), "orders")->generation.bytes[0], 4);
+	assert_true(state_gap_at(current(&f), "orders", 0, &gap));
+	assert_int_equal(gap.generation->generation.bytes[0], 1);
+	assert_null(gap.accepted);
+	assert_true(state_gap_at(current(&f), "orders", 1, &gap));
+	assert_int_equal(gap.generation->generation.bytes[0], 2);
+	assert_string_equal(gap.accepted->reason, "it was a test's");
+	assert_true(gap.accepted_usec > 0);
+	assert_false(state_gap_at(current(&f), "orders", 2, &gap));
+	assert_false(state_gap_at(current(&f), "crm", 0, &gap));
+	accepted.generation.bytes[0] = 1;
+	append(&f, gap_accepted_record_encode(&accepted));
+	begin_generation(&f, 5, true, 3);
+	assert_same_after_reopening(&f);
+	assert_true(state_gap_at(current(&f), "orders", 2, &gap));
+	assert_null(gap.accepted);
+	fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +415,7 @@ int main(void)
 		cmocka_unit_test(relations_between_leaves_are_checked),
 		cmocka_unit_test(a_state_leaf_that_carries_something_else_is_told),
 		cmocka_unit_test(gaps_are_counted_on_from_generation_to_generation),
+		cmocka_unit_test(a_gap_is_remembered_and_accepted_once),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_keys, fixture_keys_free);
