@@ -33,7 +33,9 @@ struct server_facts {
 
 /*
  * ERROR_REFUSED: a rule does not hold; then the verdict, and nothing else, is written. @list is
- * taken if it is current, else read anew.
+ * taken if it is current, else read anew. NULL: nothing is asked that could wait for the server's
+ * commits (SHOW BINARY LOGS, SHOW MASTER STATUS); the files' names are "", and what those two tell
+ * is not judged.
  */
 int preflight_check(struct connection *connection, const struct config_source *source,
 		    const struct config_server *server, struct binlog_list *list,

@@ -269,7 +269,7 @@ static int read_binlog(struct connection *connection, const struct preflight_req
 	if (r == 0)
 		r = read_replica(connection, facts, err);
 	/* Both need a privilege, and there must be something to show. */
-	if (r < 0 || facts->missing[0] || !writes_binlog(facts))
+	if (r < 0 || facts->missing[0] || !writes_binlog(facts) || !request->list)
 		return r;
 	r = read_filters(connection, facts, err);
 	return r < 0 ? r : read_files(connection, request, facts, err);

@@ -78,7 +78,7 @@ struct preflight_facts {
 struct preflight_request {
 	const struct config_source *source;
 	const struct config_server *server; /* to which the connection leads */
-	struct binlog_list *list;	    /* taken if it is current, else read anew */
+	struct binlog_list *list;	    /* taken if it is current, else read anew; or NULL */
 };
 
 /* Statements that fail are errors; what the rules would refuse is none. */

@@ -71,9 +71,9 @@ void receiver_start(struct receiver *receiver, const struct place *place, const 
 		    bool same_history);
 
 /*
- * Right after receiver_start(): @file is the one that the server wrote when it was connected. It
- * and what follows it end by a ROTATE; anything else is a server that was reset under our hands,
- * and ERROR_DEFECT, for a fresh connection finds that out.
+ * Right after receiver_start(): @file is the one that the server wrote when it was connected, "" if
+ * that was not asked. It and what follows it end by a ROTATE; anything else is a server that was
+ * reset under our hands, and ERROR_DEFECT, for a fresh connection finds that out.
  */
 void receiver_set_current(struct receiver *receiver, const char *file);
 

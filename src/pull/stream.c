@@ -209,8 +209,23 @@ static int check_semi_sync(struct stream *stream, const struct stream_request *r
 				  stream->semi_sync_absent, err);
 }
 
+/*
+ * Who goes on by position can do without the server's files. Where commits may wait for us this is
+ * no matter of cost: the list and the current file are guarded by LOCK_log, which is held by a
+ * group of commits that stands behind one that waits for our answer (MariaDB, sql/log.cc,
+ * trx_group_commit_leader()) and by a rotation that waits for the same (both, new_file_impl()).
+ * Asking would be a deadlock until the server gives semi-sync up.
+ */
+static bool needs_files(const struct stream *stream, const struct stream_request *request)
+{
+	bool has_place = request->place->file[0] || request->place->next_file[0];
+
+	return !stream->source->semi_sync || !has_place || request->reason;
+}
+
 int stream_open(struct stream *stream, const struct stream_request *request, struct error *err)
 {
+	struct binlog_list *list = needs_files(stream, request) ? request->list : NULL;
 	int r;
 
 	ASSERT(!stream->connection);
@@ -221,7 +236,7 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 			    &stream->connection, err);
 	if (r < 0)
 		return r;
-	r = preflight_check(stream->connection, stream->source, request->server, request->list,
+	r = preflight_check(stream->connection, stream->source, request->server, list,
 			    &stream->facts, err);
 	if (r == 0)
 		r = choose_place(stream, request, err);

@@ -58,7 +58,8 @@ class SemiSyncTest(PullTest):
     @classmethod
     def setUpClass(cls):
         cls.server_options = {"options": [*cls.plugin,
-                                          f"--rpl-semi-sync-{cls.word}-timeout={HUGE_TIMEOUT}"]}
+                                          f"--rpl-semi-sync-{cls.word}-timeout={HUGE_TIMEOUT}",
+                                          f"--rpl-semi-sync-{cls.word}-wait-point=AFTER_SYNC"]}
         super().setUpClass()
         cls.server.sql("CREATE DATABASE semi; CREATE TABLE semi.t (i INT, b LONGBLOB) "
                        "ENGINE=InnoDB")
@@ -228,6 +229,21 @@ class SemiSyncTest(PullTest):
             self.restart()
             self.assertTrue(commit.returned(2 * PATIENCE))
         self.check_counts(41)
+
+    def test_a_puller_comes_back_to_a_server_that_holds_its_log_for_those_who_wait(self):
+        """Commits behind one that waits, and a rotation, hold what SHOW BINARY LOGS waits for."""
+        self.start_synchronous()
+        for _ in range(3):
+            self.puller.kill9()
+            waiting = []
+            for statement in ("INSERT INTO semi.t (i) VALUES (2)",) * 3 + (
+                    "FLUSH BINARY LOGS", "SHOW BINARY LOGS"):
+                waiting.append(self.later(statement))
+                self.assertFalse(waiting[-1].returned(0.3), statement)
+            self.restart()
+            for commit in waiting:
+                self.assertTrue(commit.returned(2 * PATIENCE))
+        self.check_counts(4 if self.groups_count_once else 10)
 
     # -- when it does not work ---------------------------------------------------------------------
     def test_a_server_that_fell_back_is_shown_until_it_asks_again(self):
