@@ -5,7 +5,6 @@ Owns: the socket, one thread, and the segment files in `directory`. Threads: the
 for the test's thread; what both threads use is replaced whole or only appended to.
 """
 
-import importlib.util
 import os
 import secrets
 import socket
@@ -15,11 +14,8 @@ import time
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .lab import PROJECT
+from .lab.archive import reader
 
-_SPEC = importlib.util.spec_from_file_location("read_segment", PROJECT / "tools/read_segment.py")
-reader = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(reader)
 
 (HELLO, FAILURE, ATTACH, ATTACHED, OPEN, OPENED, PROGRESS, CLOSED, STATE, SEMI_SYNC, OBSERVED,
  CONTROL, DAMAGED) = (1, 2, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 28)

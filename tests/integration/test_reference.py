@@ -4,10 +4,8 @@ The period keys are unwrapped here by the openssl command and the token, so that
 takes part but what it has written.
 """
 
-import base64
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +13,7 @@ import unittest
 from pathlib import Path
 
 from tests.integration.lab import PROJECT
+from tests.integration.lab.archive import unwrap
 from tests.integration.lab.processes import wait_until
 from tests.integration.lab.stage import Stage
 from tests.integration.lab.traffic import MEBIBYTE, Traffic
@@ -97,20 +96,11 @@ class ReferenceTest(unittest.TestCase):
         master = next(one for one in self.of_type("master")
                       if one["sequence"] == leaf["master"])
         self.assertTrue(ENGINES, "OpenSSL's engine pkcs11 is installed")
-        done = subprocess.run(
-            ["openssl", "pkeyutl", "-decrypt", "-engine", "pkcs11", "-keyform", "engine",
-             "-inkey", f"pkcs11:token={self.stage.token.label};object={master['label']};"
-             f"type=private;pin-value={self.stage.token.pin}",
-             "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"],
-            input=base64.b64decode(leaf["wrap"]), capture_output=True, check=False,
-            env={**os.environ, **self.stage.token.environment,
-                 "PKCS11_MODULE_PATH": self.stage.token.module})
-        self.assertEqual(done.returncode, 0, done.stderr.decode())
-        self.assertEqual(len(done.stdout), 64)
+        plain = unwrap(self.stage.token, master, leaf)
         record = {key: value for key, value in leaf.items() if key not in STAMPS}
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
-        self.assertEqual(done.stdout[32:], hashlib.sha256(text.encode()).digest())
-        return done.stdout[:32]
+        self.assertEqual(plain[32:], hashlib.sha256(text.encode()).digest())
+        return plain[:32]
 
     def test_a_segments_path_is_what_the_format_says(self):
         """The path of a segment: source, month, binlog file, position, id."""
