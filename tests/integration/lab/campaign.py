@@ -43,13 +43,18 @@ DAEMON = {"puller": "binvault-pull", "keeper": "binvault-keeper", "hsm": "binvau
 class Campaign:
     """`rounds` rounds, or as many as fit `seconds`. Raises at the first broken promise."""
 
+    victims = VICTIMS  # and how often each is chosen
+    options = {"segment-size": "8M", "segment-age": "5s"}  # of [archive]
+    defaults = {}  # of every source
+
     def __init__(self, scratch: Scratch, seed=1, rounds=None, seconds=None, stride=20, report=print,
                  largest=MEBIBYTE, flavour=MariaDB):
         self.random = random.Random(seed)
         self.seed, self.rounds, self.seconds, self.stride = seed, rounds, seconds, stride
         self.report, self.scratch = report, scratch
-        self.done, self.kills, self.inspections = 0, dict.fromkeys(VICTIMS, 0), 0
+        self.done, self.kills, self.inspections = 0, dict.fromkeys(self.victims, 0), 0
         self.files = self.bytes = self.frames = 0
+        self.described = ""  # the round at hand
         self._checked = set()
         authority = Authority(scratch.directory("pki"))
         self.server = flavour(scratch, authority, binlog_size=16 * MEBIBYTE)
@@ -61,7 +66,7 @@ class Campaign:
         volume = self.file_system.path if enforced else scratch.directory("volume")
         self.vault = Vault(scratch, Token(scratch.directory("token")), authority, volume,
                            {SOURCE: self.server}, worm="required" if enforced else "advisory",
-                           **{"segment-size": "8M", "segment-age": "5s"})
+                           defaults=self.defaults, **self.options)
         self.vault.init()
         self.vault.start()
         self._traffic = None
@@ -75,7 +80,7 @@ class Campaign:
                 if self._over(begin):
                     break
                 self._round()
-            self._traffic.stop()
+            self._stop_traffic()
             self.inspect(final=self._over(begin))
 
     def _over(self, begin):
@@ -89,11 +94,18 @@ class Campaign:
                                 database=f"round{self.done}", xa=False)
         self._traffic.start()
 
+    def _stop_traffic(self):
+        self._traffic.stop()
+
+    def _choose(self):
+        return self.random.choices(list(self.victims), self.victims.values())[0]
+
     def _round(self):
-        victim = self.random.choices(list(VICTIMS), VICTIMS.values())[0]
+        victim = self._choose()
         time.sleep(self.random.uniform(0.05, 1.5))
         self.kills[victim] += 1
         self.done += 1
+        self.described = f"round {self.done}: {victim}"
         if victim in ("everything", "power"):
             self._lose_everything(victim == "power")
         elif victim == "server":
@@ -113,11 +125,18 @@ class Campaign:
     def _lose_everything(self, power):
         """All processes at once; nothing that was reported as durable may be missing then."""
         before = self._covered()
+        self._end_everything(power)
+        self.vault.start()
+        self._check_place(before)
+
+    def _end_everything(self, power):
         if power and self.file_system:
             self.file_system.power_cut(end=self.vault.kill9)
         else:
             self.vault.kill9()
-        self.vault.start()
+
+    def _check_place(self, before):
+        """After a start of the vault: pulling goes on at or behind what was covered `before`."""
         place = wait_until(self._place, 60, lambda: f"the puller attaches:\n{self.vault.tail()}")
         # Without its keys the keeper may only go on at what is sealed.
         if place < before and "hsm away" not in self.vault.log:

@@ -26,6 +26,7 @@ class MariaDB(Server):
     binlog_base = "mariadb-bin"
     client_program, binlog_program = "mariadb", "mariadb-binlog"
     archive_grants = ("REPLICATION SLAVE", "BINLOG MONITOR")
+    semi_sync_role = "master"
     tree = Tree("mariadb-bookworm")
 
     def __init__(self, *arguments, **options):

@@ -24,6 +24,7 @@ class MySQL(Server):
     binlog_base = "mysql-bin"
     client_program, binlog_program = "mysql", "mysqlbinlog"
     archive_grants = ("REPLICATION SLAVE", "REPLICATION CLIENT")
+    semi_sync_role = "source"
     tree = Tree("mysql-sid")
 
     @classmethod

@@ -60,6 +60,7 @@ class Server:
     binlog_base = ""
     binlog_program = ""
     archive_grants = ()
+    semi_sync_role = ""                # of who waits, in the names of options and variables
 
     def __init__(self, scratch, authority=None, name="db1", server_id=11, tls=True,
                  certificate=None, binlog_size=1 << 30, strict=True, gtid=True, encrypted=False,
@@ -125,6 +126,11 @@ class Server:
     def log(self):
         """What the running server (not an earlier one of this data directory) has logged."""
         return self._process.log_text() if self._process else ""
+
+    def whole_log(self):
+        """What every server of this data directory has logged."""
+        log = self._scratch.directory("log") / f"{self.name}.log"
+        return log.read_text(errors="replace")
 
     def use_certificate(self, certificate):
         """Answer with another certificate (None: without TLS) from the next start on."""
