@@ -71,6 +71,7 @@ struct config_source {
 	char retention[SOURCE_NAME_MAX + 1];
 	bool allow_row, allow_mixed, allow_statement;
 	uint64_t heartbeat_usec;
+	uint64_t connect_timeout_usec; /* of TCP, TLS, login and pre-flight together */
 	uint64_t failover_usec;
 	uint64_t rate_limit; /* bytes a second, 0: none */
 	uint64_t maximum_uncovered_usec;

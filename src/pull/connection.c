@@ -23,26 +23,44 @@
 typedef unsigned char uchar;
 #include <ma_pvio.h>
 
+#include "base/checked.h"
 #include "base/units.h"
 #include "binlog/flavour.h"
 #include "io/clock.h"
 #include "pull/credential.h"
 #include "pull/credential_answer.h"
+#include "pull/waiting.h"
 
 /* Plugins that never send a password that TLS alone protects to anybody but the server itself. */
 #define ALLOWED_PLUGINS "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password"
 
-/* Before the dump only short answers are read: what a server sends beyond is not for us. */
-#define PACKET_SIZE_MAX	    (1ul << 20)
-#define ANSWER_ROWS_MAX	    200000u
-#define ANSWER_COLUMNS_MAX  64u
-#define ANSWER_TIMEOUT_USEC (3 * CONNECTION_TIMEOUT_SEC * USEC_PER_SEC)
+/*
+ * Before the dump only short answers are read: what a server sends beyond is not for us. Of a
+ * login, and of a statement's answer before its first row (the library holds that),
+ * PREAMBLE_SIZE_MAX.
+ */
+#define PACKET_SIZE_MAX	   (1ul << 20)
+#define PREAMBLE_SIZE_MAX  (1ul << 20)
+#define ANSWER_ROWS_MAX	   200000u
+#define ANSWER_COLUMNS_MAX 64u
 
 #define SERVER_TEXT_SIZE 512
 
+/*
+ * What the server shall do when it hears and sees nothing of us. net_write_timeout: its 60 s would
+ * end the stream of a vault that cannot write for a minute, and with the stream what keeps the
+ * server from purging the file; while for ever would let a vault that hangs hold binlogs on the
+ * server's disk. wait_timeout: its 8 h would keep the sessions of a vault that died, which count
+ * against the account's MAX_USER_CONNECTIONS; the observer asks once a minute. net_read_timeout
+ * stays: it is about what comes in parts, and all that we send is short.
+ */
+#define SESSION_TIMEOUTS "SET net_write_timeout=600, wait_timeout=600"
+
 struct connection {
 	MYSQL *mysql;
-	char server[300]; /* "host:port", for sentences */
+	char server[300];	/* "host:port", for sentences */
+	uint64_t patience_usec; /* for all that is asked, from the login or renew on */
+	uint64_t until_usec;	/* monotonic */
 };
 
 void connection_free(struct connection *connection)
@@ -149,6 +167,32 @@ static int login_error(struct connection *connection, const struct login *login,
 			 date[0] ? ", password of " : "", date, login_refusal(number));
 }
 
+static bool is_ours(unsigned int number)
+{
+	return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR;
+}
+
+/* Has a call of the library failed because its bounds were reached? 0: no. */
+static int bounds_error(const struct connection *connection, const char *statement,
+			struct error *err)
+{
+	char what[SERVER_TEXT_SIZE] = "the login";
+
+	if (statement)
+		snprintf(what, sizeof(what), "its answer to '%s'", statement);
+	if (waiting_is_over())
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "%s did not finish %s within %llu s (connect-timeout): it is too "
+				 "slow, or the network to it, or it holds us back",
+				 connection->server, what,
+				 (unsigned long long)(connection->patience_usec / USEC_PER_SEC));
+	if (waiting_is_full())
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "%s sent more than %lu bytes for %s, before anything of use",
+				 connection->server, PREAMBLE_SIZE_MAX, what);
+	return 0;
+}
+
 /* What a person must change ends in REFUSED; what time may heal in UNAVAILABLE. */
 static int connect_error(struct connection *connection, struct error *err)
 {
@@ -158,6 +202,8 @@ static int connect_error(struct connection *connection, struct error *err)
 
 	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
 	make_printable(text);
+	if (is_ours(number) && bounds_error(connection, NULL, err) < 0)
+		return err->code;
 	switch (number) {
 	case ER_HOST_NOT_PRIVILEGED:
 	case ER_HOST_IS_BLOCKED:
@@ -229,7 +275,7 @@ static void set_options(MYSQL *mysql, const struct config_source *source,
 {
 	/* "localhost" would mean a UNIX socket: nothing that a vault has. */
 	const unsigned int tcp = MYSQL_PROTOCOL_TCP;
-	const unsigned int timeout_sec = CONNECTION_TIMEOUT_SEC;
+	const unsigned int timeout_sec = WAITING_SILENCE_SEC;
 	const unsigned long packet_size = PACKET_SIZE_MAX;
 	const my_bool on = 1;
 	const my_bool off = 0;
@@ -237,6 +283,7 @@ static void set_options(MYSQL *mysql, const struct config_source *source,
 	mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_sec);
 	mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout_sec);
 	mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_sec);
+	waiting_init(mysql);
 	mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_size);
@@ -255,14 +302,22 @@ static void set_options(MYSQL *mysql, const struct config_source *source,
 	mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "binvault_connection", id);
 }
 
-/* A dead network is found by keepalive and TCP_USER_TIMEOUT as well as by missing heartbeats. */
+/*
+ * A dead network is found by the kernel as well as by missing heartbeats: by TCP_USER_TIMEOUT, when
+ * something was sent, and by keepalive on a connection that is idle, as the observer's mostly is.
+ */
 static void set_socket_options(int fd, uint64_t heartbeat_usec)
 {
 	const int on = 1;
-	const int timeout_msec = (int)(3 * heartbeat_usec / 1000);
+	const int interval_sec = (int)MAX(heartbeat_usec / USEC_PER_SEC, UINT64_C(1));
+	const int probe_count = 2; /* behind an interval of silence: 3 in all, as listening.c has */
+	const int timeout_msec = 3 * interval_sec * 1000;
 	const int receive_size = 4 << 20;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &interval_sec, sizeof(interval_sec));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_sec, sizeof(interval_sec));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probe_count, sizeof(probe_count));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof(receive_size));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));
@@ -295,6 +350,7 @@ static int try_login(struct connection *connection, const struct config_source *
 		mysql_close(connection->mysql);
 	connection->mysql = mysql;
 	set_options(mysql, source, files, id);
+	waiting_bound(connection->until_usec, PREAMBLE_SIZE_MAX);
 	if (!mysql_real_connect(mysql, server->host, login->user, login->password, NULL,
 				server->port, NULL, 0)) {
 		*ret_number = mysql_errno(mysql);
@@ -332,13 +388,16 @@ static int login(struct connection *connection, const struct config_source *sour
 	return r;
 }
 
-static struct connection *connection_new(const struct config_server *server)
+static struct connection *connection_new(const struct config_source *source,
+					 const struct config_server *server)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	ASSERT(connection);
 	snprintf(connection->server, sizeof(connection->server), "%s:%u", server->host,
 		 (unsigned)server->port);
+	connection->patience_usec = source->connect_timeout_usec;
+	connection_renew(connection);
 	return connection;
 }
 
@@ -352,7 +411,7 @@ static int finish_open(struct connection *connection, const struct config_source
 			"the connection to %s is not encrypted: configure TLS on the server",
 			connection->server);
 	set_socket_options(connection_fd(connection), source->heartbeat_usec);
-	return 0;
+	return connection_execute(connection, SESSION_TIMEOUTS, err);
 }
 
 int connection_open(const struct config_source *source, const struct config_server *server,
@@ -360,7 +419,7 @@ int connection_open(const struct config_source *source, const struct config_serv
 		    struct connection **ret_connection, struct error *err)
 {
 	CLEANUP(connection_freep)
-	struct connection *connection = connection_new(server);
+	struct connection *connection = connection_new(source, server);
 	int r = login(connection, source, server, credential, id, err);
 
 	if (r >= 0)
@@ -376,7 +435,7 @@ int connection_open_as(const struct config_source *source, const struct config_s
 		       struct connection **ret_connection, struct error *err)
 {
 	CLEANUP(connection_freep)
-	struct connection *connection = connection_new(server);
+	struct connection *connection = connection_new(source, server);
 	struct tls_files files;
 	unsigned int number;
 	int r = find_files(source, &files, err);
@@ -393,6 +452,11 @@ int connection_open_as(const struct config_source *source, const struct config_s
 		return r;
 	*ret_connection = TAKE(connection);
 	return 0;
+}
+
+void connection_renew(struct connection *connection)
+{
+	connection->until_usec = clock_monotonic_usec() + connection->patience_usec;
 }
 
 unsigned long connection_thread(const struct connection *connection)
@@ -413,10 +477,11 @@ int connection_fd(const struct connection *connection)
 static int query_error(struct connection *connection, const char *statement, struct error *err)
 {
 	unsigned int number = mysql_errno(connection->mysql);
-	int code = number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? ERROR_UNAVAILABLE
-								    : ERROR_REFUSED;
+	int code = is_ours(number) ? ERROR_UNAVAILABLE : ERROR_REFUSED;
 	char text[SERVER_TEXT_SIZE];
 
+	if (is_ours(number) && bounds_error(connection, statement, err) < 0)
+		return err->code;
 	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
 	/* MariaDB lets an account with an expired password in, and then does nothing for it. */
 	if (number == ER_MUST_CHANGE_PASSWORD)
@@ -427,17 +492,12 @@ static int query_error(struct connection *connection, const char *statement, str
 }
 
 static int check_answer(struct connection *connection, const char *statement, size_t row_count,
-			uint64_t begin_usec, struct error *err)
+			struct error *err)
 {
 	if (row_count > ANSWER_ROWS_MAX)
 		return error_set(err, ERROR_UNAVAILABLE, "%s sent more than %u rows to '%s'",
 				 connection->server, ANSWER_ROWS_MAX, statement);
-	if (clock_monotonic_usec() > begin_usec + ANSWER_TIMEOUT_USEC)
-		return error_set(err, ERROR_UNAVAILABLE,
-				 "%s needs more than %llu s to answer to '%s'", connection->server,
-				 (unsigned long long)(ANSWER_TIMEOUT_USEC / USEC_PER_SEC),
-				 statement);
-	return 0;
+	return bounds_error(connection, statement, err);
 }
 
 /* Row by row: an answer is never held whole, and one without an end is left. */
@@ -446,7 +506,6 @@ static int read_rows(struct connection *connection, const char *statement, MYSQL
 {
 	const char *columns[ANSWER_COLUMNS_MAX];
 	unsigned int count = mysql_num_fields(result);
-	uint64_t begin_usec = clock_monotonic_usec();
 	size_t row_count = 0;
 	MYSQL_ROW row;
 	int r = 0;
@@ -455,7 +514,7 @@ static int read_rows(struct connection *connection, const char *statement, MYSQL
 		r = error_set(err, ERROR_UNAVAILABLE, "%s sent rows of %u columns to '%s'",
 			      connection->server, count, statement);
 	while (r >= 0 && (row = mysql_fetch_row(result))) {
-		r = check_answer(connection, statement, ++row_count, begin_usec, err);
+		r = check_answer(connection, statement, ++row_count, err);
 		for (unsigned int i = 0; i < count; i++)
 			columns[i] = row[i] ? make_printable(row[i]) : NULL;
 		if (r == 0)
@@ -476,6 +535,7 @@ static int query(struct connection *connection, const char *statement, connectio
 	MYSQL_RES *result;
 	int r;
 
+	waiting_bound(connection->until_usec, PREAMBLE_SIZE_MAX);
 	if (mysql_query(connection->mysql, statement) != 0)
 		return query_error(connection, statement, err);
 	result = mysql_use_result(connection->mysql);
@@ -483,6 +543,7 @@ static int query(struct connection *connection, const char *statement, connectio
 		return query_error(connection, statement, err);
 	if (!result)
 		return 0;
+	waiting_bound(connection->until_usec, UINT64_MAX); /* rows are counted one by one */
 	r = read_rows(connection, statement, result, callback, context, err);
 	mysql_free_result(result);
 	return r < 0 ? r : 1;
@@ -573,10 +634,6 @@ int connection_value(struct connection *connection, const char *statement, char 
 	return 0;
 }
 
-/*
- * The socket must stay blocking: on one that is not, libmariadb 3.3 waits for an answer as many
- * milliseconds as its time-out has seconds (ma_tls_read), too few for a server that is far away.
- */
 void connection_inspect(struct connection *connection, struct tls_stream **ret_stream)
 {
 	tls_stream_inspect(connection->mysql->net.pvio->ctls->ssl, ret_stream);
@@ -593,6 +650,7 @@ int connection_dump(struct connection *connection, uint8_t command, const uint8_
 {
 	MARIADB_PVIO *pvio = connection->mysql->net.pvio;
 
+	waiting_bound(connection->until_usec, PREAMBLE_SIZE_MAX);
 	if (connection->mysql->methods->db_command(connection->mysql,
 						   (enum enum_server_command)command,
 						   (const char *)bytes, size, 1, NULL) != 0)

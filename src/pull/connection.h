@@ -7,7 +7,8 @@
  * other way of asking libmariadb for TLS can be stripped to plaintext by who sits between).
  *
  * Owns: the connection. After connection_dump() only the stream is used, until connection_free().
- * Threads: one. Blocks, with time-outs of CONNECTION_TIMEOUT_SEC.
+ * Threads: one. Blocks until the server has answered, at most as long as it may be silent
+ * (waiting.h), and with all that is asked at most the source's connect-timeout.
  */
 #pragma once
 
@@ -19,8 +20,6 @@
 #include "config/config.h"
 #include "crypto/tls_stream.h"
 #include "pull/credential.h"
-
-#define CONNECTION_TIMEOUT_SEC 10
 
 struct connection;
 
@@ -45,6 +44,9 @@ int connection_open_as(const struct config_source *source, const struct config_s
 		       struct connection **ret_connection, struct error *err) MUST_CHECK;
 void connection_free(struct connection *connection);
 DEFINE_CLEANUP(connection_free, struct connection *);
+
+/* From now on it may take connect-timeout again: for one that is kept and asked now and then. */
+void connection_renew(struct connection *connection);
 
 /* "10.11.19-MariaDB-log": as the server greets, without "5.5.5-". */
 const char *connection_version(const struct connection *connection);

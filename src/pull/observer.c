@@ -262,6 +262,7 @@ static int connect_to(struct observer *observer, const struct question *question
 	int r;
 
 	if (observer->connection && observer->server == question->server) {
+		connection_renew(observer->connection);
 		r = check_identity(observer->connection, &question->identity, err);
 		if (r != ERROR_UNAVAILABLE)
 			return r;

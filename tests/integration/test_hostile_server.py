@@ -13,7 +13,7 @@ import unittest
 
 from tests.integration.lab import processes, program
 from tests.integration.lab.hostile import (FIRST_POSITION, GTID_LIST, HEADER_SIZE, IGNORABLE,
-                                           IN_USE, QUERY, HostileServer, History, event,
+                                           IN_USE, QUERY, GREETING, HostileServer, History, event,
                                            fake_rotate, heartbeat, sign)
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
@@ -91,7 +91,7 @@ class Scene:
 
     def be_honest(self):
         """From now on; and there is something new."""
-        self.server.lie = self.server.greeting = None
+        self.server.lie = self.server.greeting = self.server.login = None
         self.server.answers = self.server.honest_answers()
         self.history.grow()
         self.server.cut()
@@ -351,6 +351,35 @@ def answering(statement, answer):
     return lambda server: server.answers.update({statement: answer})
 
 
+def drop_by_drop(send):
+    """As slowly as no time-out of a single read minds."""
+    send(b"\x40")
+    while True:
+        time.sleep(0.2)
+        send(b"\0")
+
+
+def slow_tls(wire):
+    """A record of a handshake that does not come to its end."""
+    wire.packet(GREETING)
+    wire.read_packet()
+    wire.plain(b"\x16\x03\x03\x30\x00")
+    drop_by_drop(wire.plain)
+
+
+def slow_rows(wire):
+    """Whole ones, none of which is late."""
+    wire.rows_begin()
+    while True:
+        wire.row("x")
+        time.sleep(0.1)
+
+
+def fast_greeting(wire):
+    """A packet of 0xFFFFFF bytes, and another behind it, and so on."""
+    wire.packet(bytes(64 * MEBIBYTE))
+
+
 def greeting(function):
     def prepare(server):
         server.greeting = function
@@ -381,6 +410,34 @@ BEFORE_THE_DUMP = {
     "a greeting that ends": (greeting(lambda wire: wire.bytes(b"\x10")), "waiting", "."),
     "an error for a greeting": (
         greeting(lambda wire: wire.error(1040, b"Too many")), "waiting", "1040"),
+    "a greeting of 64 MiB": (greeting(fast_greeting), "waiting", "."),
+    "columns without end": (answering(SERVER_ID, lambda wire: wire.columns_without_end()),
+                            "waiting", "more than 1048576 bytes for its answer to 'SELECT"),
+}
+
+
+def logging_in(function):
+    def prepare(server):
+        server.login = function
+    return prepare
+
+
+LATE = r"within 2 s \(connect-timeout\)"
+
+# The same; each sends a byte now and then.
+HELD_BACK = {
+    "in the greeting": (
+        greeting(lambda wire: drop_by_drop(wire.bytes)), "waiting", "finish the login " + LATE),
+    "in the handshake of TLS": (greeting(slow_tls), "waiting", "finish the login " + LATE),
+    "in the login": (logging_in(lambda wire: drop_by_drop(wire.bytes)), "waiting",
+                     "finish the login " + LATE),
+    "in an answer": (answering("SHOW GRANTS", lambda wire: drop_by_drop(wire.bytes)), "waiting",
+                     "finish its answer to 'SHOW GRANTS' " + LATE),
+    "in the answer to SET": (
+        answering("SET @mariadb_slave_capability=4", lambda wire: drop_by_drop(wire.bytes)),
+        "waiting", "finish its answer to 'SET @mariadb_slave_capability=4' " + LATE),
+    "by heaps of rows": (answering("SHOW GRANTS", slow_rows), "waiting",
+                         "finish its answer to 'SHOW GRANTS' " + LATE),
 }
 
 
@@ -512,6 +569,13 @@ class HostileTest(unittest.TestCase):
             BEFORE_THE_DUMP[name][0](scene.server)
             scene.start()
         self.tell(scenes, BEFORE_THE_DUMP, lambda scene: b"\xfebin")
+
+    def test_a_server_that_holds_us_back_by_a_byte_now_and_then(self):
+        scenes = {name: self.scene(**{"connect-timeout": "2s"}) for name in HELD_BACK}
+        for name, scene in scenes.items():
+            HELD_BACK[name][0](scene.server)
+            scene.start()
+        self.tell(scenes, HELD_BACK, lambda scene: b"\xfebin")
 
     def test_damage_on_the_way_is_brought_right_by_a_fresh_connection(self):
         scene = self.scene()

@@ -28,8 +28,13 @@ IN_USE, ARTIFICIAL = 1, 0x20
 
 # LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 1 | 8 | 1 << 9 | 1 << 11 | 1 << 13 | 1 << 15 | 1 << 19
+GREETING = (b"\x0a5.5.5-10.11.99-MariaDB-log\0" + struct.pack("<I", 7) + b"12345678\0"
+            + struct.pack("<HBHH", CAPABILITIES & 0xFFFF, 33, 2, CAPABILITIES >> 16)
+            + b"\x15" + bytes(10) + b"123456789012\0mysql_native_password\0")
 COM_QUIT, COM_QUERY, COM_BINLOG_DUMP = 0x01, 0x03, 0x12
 TEXT_COLUMN = 253
+COLUMN = (b"\x03def\0\0\0\x01v\0\x0c" + struct.pack("<HIBHB", 33, 1 << 20, TEXT_COLUMN, 0, 0)
+          + b"\0\0")
 
 
 def event(kind, body, end, flags=0, server_id=11, time=1700000000):
@@ -176,11 +181,22 @@ class Wire:
         while True:
             self.bytes(every * 16)
 
+    def rows_begin(self, count=1):
+        """The head of a result; its rows follow, each by `row`."""
+        self._columns(count)
+
+    def row(self, *values):
+        self.packet(_row(*values))
+
+    def columns_without_end(self):
+        """The head of a result that never comes to its rows."""
+        self.packet(b"\x01")
+        self.packets_without_end(COLUMN)
+
     def _columns(self, count=1):
         self.packet(bytes([count]))
         for _ in range(count):
-            self.packet(b"\x03def\0\0\0\x01v\0\x0c"
-                        + struct.pack("<HIBHB", 33, 1 << 20, TEXT_COLUMN, 0, 0) + b"\0\0")
+            self.packet(COLUMN)
         self.packet(b"\xfe\0\0\2\0")
 
     def read_packet(self):
@@ -200,10 +216,11 @@ class Wire:
 
 class HostileServer:
     """`lie(wire, file, position)` answers dumps while it is set; `answers` are those to SQL, texts,
-    lists of texts or functions of the wire."""
+    lists of texts or functions of the wire. `greeting(wire)` and `login(wire)` take the place of
+    the greeting, beneath TLS, and of the answer to the login."""
 
     def __init__(self, scratch, authority, history, heartbeat_seconds=0.5):
-        self.history, self.lie, self.greeting = history, None, None
+        self.history, self.lie, self.greeting, self.login = history, None, None, None
         self.earlier = []  # histories of the files before it, each ended
         self.heartbeat_seconds, self.delay_seconds = heartbeat_seconds, 0
         self.answers = self.honest_answers()
@@ -300,15 +317,16 @@ class HostileServer:
             return
         wire = Wire(connection, raw)
         self._ended.wait(self.delay_seconds)
-        wire.packet(b"\x0a5.5.5-10.11.99-MariaDB-log\0" + struct.pack("<I", 7) + b"12345678\0"
-                    + struct.pack("<HBHH", CAPABILITIES & 0xFFFF, 33, 2, CAPABILITIES >> 16)
-                    + b"\x15" + bytes(10) + b"123456789012\0mysql_native_password\0")
+        wire.packet(GREETING)
         wire.read_packet()  # the request for TLS
         with self._context.wrap_socket(connection, server_side=True) as secured:
             self._connections.append(secured)
             wire = Wire(secured, raw)
             wire.read_packet()  # the login
             self._ended.wait(self.delay_seconds)
+            if self.login:
+                self.login(wire)
+                return
             wire.ok()
             while self._answer(wire, wire.read_packet()):
                 pass

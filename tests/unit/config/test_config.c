@@ -101,6 +101,7 @@ static void defaults_hold_wherever_they_stand(void **state)
 	(void)state;
 	assert_string_equal(config->sources[0].user, "binvault");
 	assert_int_equal(config->sources[0].heartbeat_usec, 9 * USEC_PER_SEC);
+	assert_int_equal(config->sources[0].connect_timeout_usec, 30 * USEC_PER_SEC);
 	assert_true(config->sources[0].semi_sync);
 	assert_true(config->sources[0].allow_row);
 	assert_int_equal(config->reserve, UINT64_C(1) << 30);
