@@ -64,6 +64,10 @@ static int why(SSL *ssl, int saved_errno, enum tls_want *ret_want, struct error 
 		ERR_clear_error();
 		if (saved_errno == 0)
 			return error_set(err, ERROR_CLOSED, "the peer closed the connection");
+		if (saved_errno == ETIMEDOUT)
+			return error_set(err, ERROR_CLOSED,
+					 "the peer's host has answered nothing for too long: is "
+					 "the network cut?");
 		return error_set_errno(err, ERROR_CLOSED, saved_errno, "the connection failed");
 	default:
 		return openssl_error(err, ERROR_CLOSED, "TLS failed");

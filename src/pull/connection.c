@@ -172,6 +172,13 @@ static bool is_ours(unsigned int number)
 	return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR;
 }
 
+/* TCP itself has failed, which the library says best. */
+static bool never_came_there(unsigned int number)
+{
+	return number == CR_CONNECTION_ERROR || number == CR_CONN_HOST_ERROR ||
+	       number == CR_UNKNOWN_HOST;
+}
+
 /* Has a call of the library failed because its bounds were reached? 0: no. */
 static int bounds_error(const struct connection *connection, const char *statement,
 			struct error *err)
@@ -190,6 +197,11 @@ static int bounds_error(const struct connection *connection, const char *stateme
 		return error_set(err, ERROR_UNAVAILABLE,
 				 "%s sent more than %lu bytes for %s, before anything of use",
 				 connection->server, PREAMBLE_SIZE_MAX, what);
+	if (waiting_was_silent())
+		return error_set(
+			err, ERROR_UNAVAILABLE,
+			"%s has sent nothing for %d s, and owes us %s: is the network cut?",
+			connection->server, WAITING_SILENCE_SEC, what);
 	return 0;
 }
 
@@ -202,7 +214,7 @@ static int connect_error(struct connection *connection, struct error *err)
 
 	snprintf(text, sizeof(text), "%s", mysql_error(connection->mysql));
 	make_printable(text);
-	if (is_ours(number) && bounds_error(connection, NULL, err) < 0)
+	if (is_ours(number) && !never_came_there(number) && bounds_error(connection, NULL, err) < 0)
 		return err->code;
 	switch (number) {
 	case ER_HOST_NOT_PRIVILEGED:
@@ -303,21 +315,21 @@ static void set_options(MYSQL *mysql, const struct config_source *source,
 }
 
 /*
- * A dead network is found by the kernel as well as by missing heartbeats: by TCP_USER_TIMEOUT, when
- * something was sent, and by keepalive on a connection that is idle, as the observer's mostly is.
+ * A dead network is found by the kernel as well as by missing heartbeats (listening.h): what was
+ * sent and has not arrived after two heartbeats, as an acknowledgement while events still come in;
+ * or a probe of a connection that is idle, as the observer's mostly is. (Where TCP_USER_TIMEOUT is
+ * set, it ends those too, whatever TCP_KEEPCNT says.)
  */
 static void set_socket_options(int fd, uint64_t heartbeat_usec)
 {
 	const int on = 1;
 	const int interval_sec = (int)MAX(heartbeat_usec / USEC_PER_SEC, UINT64_C(1));
-	const int probe_count = 2; /* behind an interval of silence: 3 in all, as listening.c has */
-	const int timeout_msec = 3 * interval_sec * 1000;
+	const int timeout_msec = (int)(MAX(2 * heartbeat_usec, 3 * USEC_PER_SEC) / USEC_PER_MSEC);
 	const int receive_size = 4 << 20;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &interval_sec, sizeof(interval_sec));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_sec, sizeof(interval_sec));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probe_count, sizeof(probe_count));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof(receive_size));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_msec, sizeof(timeout_msec));

@@ -296,6 +296,14 @@ static int server_error(struct stream *stream, unsigned number, struct error *er
 	return err->code;
 }
 
+/* Of what befalls the session, which knows nothing of servers. */
+static int name_server(const struct stream *stream, int r, struct error *err)
+{
+	if (r != ERROR_CLOSED)
+		return r;
+	return error_prefix(err, "%s:%u", stream->server->host, (unsigned)stream->server->port);
+}
+
 int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
 		struct error *err)
 {
@@ -305,7 +313,7 @@ int stream_next(struct stream *stream, struct received *ret_received, enum tls_w
 
 	r = packet_reader_next(stream->reader, &item, &number, err);
 	if (r < 0)
-		return number ? server_error(stream, number, err) : r;
+		return number ? server_error(stream, number, err) : name_server(stream, r, err);
 	if (item.kind == PACKET_NOTHING) {
 		*ret_want = item.want;
 		return 0;
@@ -354,5 +362,7 @@ int stream_deregister(struct stream *stream, struct error *err)
 int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
 		struct error *err)
 {
-	return acknowledger_send(stream->acknowledger, ret_sent, ret_want, err);
+	int r = acknowledger_send(stream->acknowledger, ret_sent, ret_want, err);
+
+	return name_server(stream, r, err);
 }

@@ -19,6 +19,7 @@ int ma_pvio_register_callback(my_bool add,
 
 /* The library calls back without a word of ours: what is bounded is what this thread does. */
 static _Thread_local uint64_t until_usec, size_left;
+static _Thread_local bool silent;
 
 /*
  * 0 ends the call, and so does a signal: the only one that comes says that we are to stop. @timeout
@@ -36,6 +37,7 @@ static int wait_for(my_socket fd, my_bool is_read, int timeout)
 	r = poll(&pollfd, 1, (int)((left_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
 	if (r == 0)
 		errno = ETIMEDOUT;
+	silent = r == 0;
 	return r;
 }
 
@@ -76,6 +78,7 @@ void waiting_bound(uint64_t until, uint64_t size)
 {
 	until_usec = until;
 	size_left = size;
+	silent = false;
 }
 
 bool waiting_is_over(void)
@@ -86,4 +89,9 @@ bool waiting_is_over(void)
 bool waiting_is_full(void)
 {
 	return size_left == 0;
+}
+
+bool waiting_was_silent(void)
+{
+	return silent;
 }

@@ -27,6 +27,10 @@ void waiting_init(struct st_mysql *mysql);
  */
 void waiting_bound(uint64_t until_usec, uint64_t size);
 
-/* Is that time over, has so much been read? Then that is why a call of the library has failed. */
+/*
+ * Why has a call of the library failed? Because that time is over, because so much has been read,
+ * or because the server was silent for WAITING_SILENCE_SEC?
+ */
 bool waiting_is_over(void);
 bool waiting_is_full(void);
+bool waiting_was_silent(void);

@@ -173,6 +173,29 @@ class ServerTest(PullTest):
         self.stop()
         self.check_all([crashed])
 
+    def test_a_vault_that_cannot_write_for_a_while_keeps_its_stream(self):
+        """Which keeps the server from purging what it reads; by itself the server would end it."""
+        self.server.stop()
+        self.server.set_options("--net-write-timeout=1")
+        self.server.start()
+        self.start()
+        self.wait_caught_up()
+        dumps = self.dumps()
+        self.keeper.refusal = (NO_SPACE, "volume full: make it larger")
+        self.server.rotate()
+        for _ in range(4):
+            self.server.sql("INSERT INTO lab_pull.t (b) VALUES (REPEAT('x', 16 * 1024 * 1024))")
+        self.wait(lambda: self.keeper.told("waiting", "volume full"), "it says so")
+        time.sleep(5)
+        self.keeper.refusal = None
+        self.wait_caught_up()
+        self.assertEqual(self.dumps(), dumps)
+        self.stop()
+        self.check_all()
+
+    def dumps(self):
+        return [row[0] for row in self.server.sql("SHOW PROCESSLIST") if row[4] == "Binlog Dump"]
+
     def test_a_crash_while_nothing_is_open_is_recorded_by_an_empty_segment(self):
         self.start()
         self.wait_caught_up()

@@ -4,7 +4,7 @@ a test tells it to. Honest by default, so that a lie can be the only thing that 
     server = HostileServer(scratch, authority, History())
     server.lie = lambda wire, file, position: wire.packet(b"\\xfe")
 
-Owns: a listening socket on a free port of 127.0.0.1 and one thread for each connection; the
+Owns: a listening socket on a free port of `host` and one thread for each connection; the
 scratch's close ends them. Threads: attributes may be set from any; each dump reads them once.
 """
 
@@ -219,16 +219,18 @@ class HostileServer:
     lists of texts or functions of the wire. `greeting(wire)` and `login(wire)` take the place of
     the greeting, beneath TLS, and of the answer to the login."""
 
-    def __init__(self, scratch, authority, history, heartbeat_seconds=0.5):
+    def __init__(self, scratch, authority, history, heartbeat_seconds=0.5, host=HOST,
+                 certificate=None):
         self.history, self.lie, self.greeting, self.login = history, None, None, None
         self.earlier = []  # histories of the files before it, each ended
         self.heartbeat_seconds, self.delay_seconds = heartbeat_seconds, 0
         self.answers = self.honest_answers()
         self.dumps = []  # (file, position) of each that was asked for
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(authority.server.certificate, authority.server.key)
+        certificate = certificate or authority.server
+        self._context.load_cert_chain(certificate.certificate, certificate.key)
         self._connections, self._ended = [], threading.Event()
-        self._listener = socket.create_server((HOST, 0))
+        self._listener = socket.create_server((host, 0))
         self.host, self.port = self._listener.getsockname()
         scratch.defer(self.stop)
         threading.Thread(target=self._accept, daemon=True).start()

@@ -1,0 +1,268 @@
+"""A network that is cut without a word, in whatever the puller is doing: it is noticed within 15 s,
+with its sentence, and once it is back everything goes on and nothing is lost.
+
+Each line is a real network between two network namespaces, with a server of its own at one end and
+a puller at the other; all are cut side by side, because what takes the time is to notice it.
+"""
+
+import time
+import unittest
+
+from tests.integration.lab import cable, program
+from tests.integration.lab.cable import Cable
+from tests.integration.lab.hostile import HostileServer, History
+from tests.integration.lab.mariadb import MariaDB
+from tests.integration.lab.mysql import MySQL
+from tests.integration.lab.pki import Authority
+from tests.integration.lab.processes import Process, wait_until
+from tests.integration.lab.scratch import Scratch
+from tests.integration.lab.traffic import MEBIBYTE, Traffic
+from tests.integration.pull_keeper import Keeper
+
+# With the configuration's defaults.
+NOTICED_SECONDS = 15
+SCHEMA = "CREATE DATABASE lab; CREATE TABLE lab.t (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB);"
+
+
+class Line:
+    """A server, a cable, a keeper and a puller; `source` is further configuration."""
+
+    def __init__(self, scratch, authority, name, **source):
+        self.name = name
+        self.scratch, self.authority = scratch, authority
+        self.cable = Cable(scratch, name)
+        self.certificate = authority.issue(f"server-{name}", f"IP:{self.cable.server}")
+        self.directory = scratch.directory(f"line-{name}")
+        runtime = scratch.directory(f"line-{name}/run")
+        self.keeper = Keeper(scratch.directory(f"line-{name}/segments"),
+                             runtime / "pull-orders.sock")
+        self.keeper.start()
+        self.server = self.make_server()
+        password = self.directory / "password"
+        password.write_text("lab-only\n")
+        password.chmod(0o600)
+        options = {"servers": f"{self.server.host}:{self.server.port}", "server-id": 990017,
+                   "user": "binvault", "credential": f"file:{password}",
+                   "tls-ca": authority.certificate, "tls-certificate": authority.client.certificate,
+                   "tls-key": authority.client.key, "start": "oldest", **source}
+        self.configuration = self.directory / "binvault.conf"
+        self.configuration.write_text(
+            f"[archive]\nname = test\nvolume = {self.directory}\nruntime = {runtime}\n"
+            "frame-delay = 10ms\n[hsm]\nmodule = /none\ntoken-label = none\nstate = /none\n"
+            "pin-source = file:/none\n[export]\npath = /none\n[source orders]\n"
+            + "".join(f"{key} = {value}\n" for key, value in options.items()))
+        self.puller = None
+
+    def start(self):
+        self.puller = Process(self.scratch, f"pull-{self.name}", self.cable.vault_command(
+            [program("binvault-pull"), "--config", self.configuration, "orders"]))
+
+    def wait(self, predicate, what, timeout=60):
+        def checked():
+            if not self.puller.running():
+                raise AssertionError(f"{self.name}: the puller has ended: {self.puller.tail()}")
+            return predicate()
+        return wait_until(checked, timeout, lambda: (
+            f"{self.name}: {what}: {self.keeper.states[-4:]}\n{self.puller.tail(8)}"))
+
+    # -- what the lines differ in ----------------------------------------------------------------
+    # The kernel's probes may come first, or what was sent and has not arrived.
+    words = (r"^198\S+ has shown no sign of life for 15000 ms: is the network cut\?|"
+             r"^198\S+: the peer's host has answered nothing for too long: is the network cut\?")
+    flavour, server_options = MariaDB, {}
+
+    def make_server(self):
+        """A real one, at its end of the cable."""
+        server = self.flavour(self.scratch, self.authority, name=f"db-{self.name}",
+                              certificate=self.certificate, **self.server_options)
+        server.host = self.cable.server
+        server.start()
+        server.create_archive_user("binvault")
+        server.sql(SCHEMA)
+        return server
+
+    def begin(self):
+        """Come to the place where it will be cut."""
+        self.start()
+        self.wait_caught_up()
+
+    def cut(self):
+        self.cable.cut()
+
+    def end(self):
+        """The network is back: it comes right, and the server has one dump thread for us."""
+        self.insert()
+        self.server.rotate()
+        self.wait_caught_up()
+        wait_until(lambda: len(self.dumps()) == 1, 10, lambda: f"one dump thread: {self.dumps()}")
+        if self.puller.stop() != 0:
+            raise AssertionError(f"no orderly end: {self.puller.tail()}")
+        for segment in self.keeper.segments:
+            segment.strict()
+        for name in self.server.closed_binlogs():
+            if self.keeper.file_bytes(name) != self.server.binlog_path(name).read_bytes():
+                raise AssertionError(f"{name} is not the server's")
+        if len({segment.generation for segment in self.keeper.segments}) != 1:
+            raise AssertionError("more than one generation")
+
+    # -- helpers ---------------------------------------------------------------------------------
+    def insert(self):
+        self.server.sql("INSERT INTO lab.t (b) VALUES (REPEAT('x', 1000))")
+
+    def dumps(self):
+        return [row for row in self.server.sql("SHOW PROCESSLIST")
+                if row[1] == "binvault" and row[4].startswith("Binlog Dump")]
+
+    def wait_caught_up(self):
+        name, size = self.server.binlogs()[-1]
+        self.wait(lambda: self.keeper.good_end(name) >= size, f"{name} is durable to {size}", 90)
+
+
+class IdleMySQL(Line):
+    flavour = MySQL
+
+
+class Unplugged(Line):
+    """Idle, and the link itself is away."""
+
+    def cut(self):
+        self.cable.unplug()
+
+
+class Loaded(Line):
+    """While the server sends as much as it can."""
+
+    def begin(self):
+        super().begin()
+        self.traffic = Traffic(self.server, seed=5, clients=2, largest=8 * MEBIBYTE).start()
+        position = self.keeper.good_end(self.server.binlogs()[-1][0])
+        self.wait(lambda: sum(segment.path.stat().st_size for segment in self.keeper.segments)
+                  > 8 * MEBIBYTE or not self.traffic.running(), f"more than {position} comes")
+
+    def end(self):
+        self.traffic.stop()
+        super().end()
+
+
+class Acknowledging(Line):
+    """Semi-sync: the event comes, and the acknowledgement does not arrive."""
+
+    words = r"^198\S+: the peer's host has answered nothing for too long: is the network cut\?"
+    server_options = {"semi_sync": True, "options": ("--rpl-semi-sync-master-timeout=500",)}
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, **{"semi-sync": "yes"})
+
+    def begin(self):
+        super().begin()
+        self.insert()
+        self.wait(self.keeper.is_synchronous, "it is synchronous")
+
+    def cut(self):
+        self.cable.cut(answers=False)
+        before = self.keeper.good_end(self.server.binlogs()[-1][0])
+        self.insert()  # the server waits half a second for our answer
+        if self.keeper.good_end(self.server.binlogs()[-1][0]) <= before:
+            raise AssertionError("the event has not come")
+
+
+class Connecting(Line):
+    """Cut before the first packet."""
+
+    words = r"connecting to 198.* failed \(20"
+
+    def begin(self):
+        self.cable.cut()
+
+    def cut(self):
+        self.start()
+
+
+class Played(Line):
+    """A played server, which knows when it is asked what."""
+
+    words = "has sent nothing for 10 s, and owes us the login: is the network cut"
+
+    def make_server(self):
+        return HostileServer(self.scratch, self.authority, History(), host=self.cable.server,
+                             certificate=self.certificate)
+
+    def begin(self):
+        pass
+
+    def cut(self):
+        self.cut_when(self.pull_the_plug)
+        self.start()
+
+    def pull_the_plug(self, wire):
+        self.cable.cut()
+        self.server.login = self.server.greeting = None
+        self.server.answers = self.server.honest_answers()
+        time.sleep(3600)
+
+    def end(self):
+        history = self.server.history
+        self.wait(lambda: self.keeper.file_bytes(history.name) == history.bytes, "all is archived",
+                  90)
+
+
+class Greeted(Played):
+    """Cut when the server is to greet."""
+
+    def cut_when(self, cut):
+        self.server.greeting = cut
+
+
+class LoggingIn(Played):
+    def cut_when(self, cut):
+        self.server.login = cut
+
+
+class Asking(Played):
+    """Cut in the pre-flight."""
+
+    words = "has sent nothing for 10 s, and owes us its answer to 'SHOW GRANTS': is the network cut"
+
+    def cut_when(self, cut):
+        self.server.answers["SHOW GRANTS"] = cut
+
+
+class DeadPeersTest(unittest.TestCase):
+    def test_a_silent_cut_is_noticed_within_15_s_whatever_goes_on(self):
+        cable.require()
+        scratch = Scratch()
+        self.addCleanup(scratch.close)
+        authority = Authority(scratch.directory("pki"))
+        kinds = [Line, Unplugged, Loaded, Acknowledging, Connecting, Greeted, LoggingIn, Asking]
+        if not MySQL.missing():
+            kinds.append(IdleMySQL)
+        lines = [kind(scratch, authority, kind.__name__.lower()) for kind in kinds]
+        for line in lines:
+            line.begin()
+        noticed, cut = {}, {}
+        for line in lines:
+            cut[line] = time.monotonic()
+            line.cut()
+        while len(noticed) < len(lines) and time.monotonic() < max(cut.values()) + 40:
+            for line in lines:
+                if line not in noticed and line.puller.running() and any(
+                        state == "waiting" for state, *_ in line.keeper.states):
+                    noticed[line] = time.monotonic() - cut[line]
+            time.sleep(0.02)
+        for line in lines:
+            with self.subTest(line.name):
+                self.assertIn(line, noticed, line.puller.tail())
+                told = [sentence for state, sentence, _ in line.keeper.states
+                        if state == "waiting"]
+                self.assertRegex(told[0], line.words)
+                print(f"{line.name}: {noticed[line]:.1f} s: {told[0]}", flush=True)
+                self.assertLess(noticed[line], NOTICED_SECONDS)
+        for line in lines:
+            line.cable.mend()
+        for line in lines:
+            with self.subTest(line.name):
+                line.end()
+
+
+if __name__ == "__main__":
+    unittest.main()
