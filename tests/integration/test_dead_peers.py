@@ -8,62 +8,34 @@ a puller at the other; all are cut side by side, because what takes the time is 
 import time
 import unittest
 
-from tests.integration.lab import cable, program
+from tests.integration.lab import cable
 from tests.integration.lab.cable import Cable
 from tests.integration.lab.hostile import HostileServer, History
 from tests.integration.lab.mariadb import MariaDB
 from tests.integration.lab.mysql import MySQL
 from tests.integration.lab.pki import Authority
-from tests.integration.lab.processes import Process, wait_until
+from tests.integration.lab.processes import wait_until
 from tests.integration.lab.scratch import Scratch
 from tests.integration.lab.traffic import MEBIBYTE, Traffic
-from tests.integration.pull_keeper import Keeper
+from tests.integration.pulling import Pulling
 
 # With the configuration's defaults.
 NOTICED_SECONDS = 15
 SCHEMA = "CREATE DATABASE lab; CREATE TABLE lab.t (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB);"
 
 
-class Line:
+class Line(Pulling):
     """A server, a cable, a keeper and a puller; `source` is further configuration."""
 
     def __init__(self, scratch, authority, name, **source):
-        self.name = name
-        self.scratch, self.authority = scratch, authority
+        self.scratch, self.authority, self.name = scratch, authority, name
         self.cable = Cable(scratch, name)
         self.certificate = authority.issue(f"server-{name}", f"IP:{self.cable.server}")
-        self.directory = scratch.directory(f"line-{name}")
-        runtime = scratch.directory(f"line-{name}/run")
-        self.keeper = Keeper(scratch.directory(f"line-{name}/segments"),
-                             runtime / "pull-orders.sock")
-        self.keeper.start()
         self.server = self.make_server()
-        password = self.directory / "password"
-        password.write_text("lab-only\n")
-        password.chmod(0o600)
-        options = {"servers": f"{self.server.host}:{self.server.port}", "server-id": 990017,
-                   "user": "binvault", "credential": f"file:{password}",
-                   "tls-ca": authority.certificate, "tls-certificate": authority.client.certificate,
-                   "tls-key": authority.client.key, "start": "oldest", **source}
-        self.configuration = self.directory / "binvault.conf"
-        self.configuration.write_text(
-            f"[archive]\nname = test\nvolume = {self.directory}\nruntime = {runtime}\n"
-            "frame-delay = 10ms\n[hsm]\nmodule = /none\ntoken-label = none\nstate = /none\n"
-            "pin-source = file:/none\n[export]\npath = /none\n[source orders]\n"
-            + "".join(f"{key} = {value}\n" for key, value in options.items()))
-        self.puller = None
+        super().__init__(scratch, authority, f"line-{name}", self.server, **source)
 
-    def start(self):
-        self.puller = Process(self.scratch, f"pull-{self.name}", self.cable.vault_command(
-            [program("binvault-pull"), "--config", self.configuration, "orders"]))
-
-    def wait(self, predicate, what, timeout=60):
-        def checked():
-            if not self.puller.running():
-                raise AssertionError(f"{self.name}: the puller has ended: {self.puller.tail()}")
-            return predicate()
-        return wait_until(checked, timeout, lambda: (
-            f"{self.name}: {what}: {self.keeper.states[-4:]}\n{self.puller.tail(8)}"))
+    def command(self):
+        return self.cable.vault_command(super().command())
 
     # -- what the lines differ in ----------------------------------------------------------------
     # The kernel's probes may come first, or what was sent and has not arrived.
@@ -95,15 +67,9 @@ class Line:
         self.server.rotate()
         self.wait_caught_up()
         wait_until(lambda: len(self.dumps()) == 1, 10, lambda: f"one dump thread: {self.dumps()}")
-        if self.puller.stop() != 0:
-            raise AssertionError(f"no orderly end: {self.puller.tail()}")
-        for segment in self.keeper.segments:
-            segment.strict()
-        for name in self.server.closed_binlogs():
-            if self.keeper.file_bytes(name) != self.server.binlog_path(name).read_bytes():
-                raise AssertionError(f"{name} is not the server's")
-        if len({segment.generation for segment in self.keeper.segments}) != 1:
-            raise AssertionError("more than one generation")
+        self.stop()
+        self.check({name: self.server.binlog_path(name).read_bytes()
+                    for name in self.server.closed_binlogs()})
 
     # -- helpers ---------------------------------------------------------------------------------
     def insert(self):

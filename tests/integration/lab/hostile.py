@@ -15,7 +15,7 @@ import struct
 import threading
 import zlib
 
-from . import PROJECT
+from . import PROJECT, binlog
 
 HOST = "127.0.0.1"
 VARIABLES = "SHOW GLOBAL VARIABLES"  # the beginning of a longer statement
@@ -90,6 +90,10 @@ class History:
     def add(self, kind, body):
         self.events.append(self.next_event(kind, body))
 
+    def load(self, data):
+        """Be a real server's file instead."""
+        self.events = [data[at:at + size] for _, at, size in binlog.events(data)]
+
     def grow(self, size=100):
         self.add(IGNORABLE, self._seed * size)
 
@@ -123,6 +127,11 @@ class Wire:
     def __init__(self, connection, raw):
         self._connection, self._raw, self.sequence = connection, raw, 0
         self.left = None  # bytes until the connection breaks off, None: it does not
+        self.packet_count, self.packets_left = 0, None  # sent by `packet`; the same, in packets
+
+    def secured(self, connection):
+        """It goes on with TLS."""
+        self._connection, self.sequence = connection, 0
 
     def bytes(self, data):
         """Inside TLS, as they are."""
@@ -139,6 +148,9 @@ class Wire:
         self._raw.sendall(data)
 
     def packet(self, payload):
+        if self.packets_left is not None and self.packet_count >= self.packets_left:
+            raise ConnectionError("broken off between two packets, as the test wants it")
+        self.packet_count += 1
         while True:
             part, payload = payload[:PAYLOAD_MAX], payload[PAYLOAD_MAX:]
             self.bytes(struct.pack("<I", len(part) | self.sequence << 24) + part)
@@ -226,6 +238,8 @@ class HostileServer:
         self.heartbeat_seconds, self.delay_seconds = heartbeat_seconds, 0
         self.answers = self.honest_answers()
         self.dumps = []  # (file, position) of each that was asked for
+        self.packet_limit = lambda: None  # asked for at each connection: after how many it breaks
+        self.wires = []
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate = certificate or authority.server
         self._context.load_cert_chain(certificate.certificate, certificate.key)
@@ -318,12 +332,14 @@ class HostileServer:
             self.greeting(Wire(connection, raw))
             return
         wire = Wire(connection, raw)
+        wire.packets_left = self.packet_limit()
+        self.wires.append(wire)
         self._ended.wait(self.delay_seconds)
         wire.packet(GREETING)
         wire.read_packet()  # the request for TLS
         with self._context.wrap_socket(connection, server_side=True) as secured:
             self._connections.append(secured)
-            wire = Wire(secured, raw)
+            wire.secured(secured)
             wire.read_packet()  # the login
             self._ended.wait(self.delay_seconds)
             if self.login:

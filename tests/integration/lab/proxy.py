@@ -47,6 +47,10 @@ class Proxy:
         """What clients have sent, [bytes of one connection], the oldest first."""
         return [bytes(connection.sent) for connection in self._connections]
 
+    def delivered(self):
+        """How many bytes of the server clients have got, of each connection, the oldest first."""
+        return [connection.delivered for connection in self._connections]
+
     def stop(self):
         self._ended.set()
         self.is_open.set()
@@ -71,7 +75,7 @@ class _Connection:
         self._left = proxy.limit() if callable(proxy.limit) else proxy.limit
         self._upstream = None
         self._dead = False
-        self.sent = bytearray()
+        self.sent, self.delivered = bytearray(), 0
 
     def end(self):
         self._dead = True
@@ -120,6 +124,7 @@ class _Connection:
     def _to_client(self, data):
         if self._left is None:
             self._client.sendall(data)
+            self.delivered += len(data)
             return True
         self._client.sendall(data[:self._left])
         self._left -= len(data)
