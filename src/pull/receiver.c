@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -201,6 +202,24 @@ static int ends_before_place(const struct receiver *receiver, struct error *err)
 			 receiver->file, receiver->place.last_event_position);
 }
 
+/*
+ * The files of one history are numbered upwards, with holes. A server that leads back to an earlier
+ * one would have us archive it again, behind itself. A base name that changes proves nothing.
+ */
+static int check_next_file(const struct receiver *receiver, const char *next, struct error *err)
+{
+	const char *dot = strrchr(receiver->file, '.'), *next_dot = strrchr(next, '.');
+	size_t base = dot ? (size_t)(dot - receiver->file) : 0;
+
+	if (!dot || !next_dot || (size_t)(next_dot - next) != base ||
+	    memcmp(next, receiver->file, base) != 0 ||
+	    strtoull(next_dot + 1, NULL, 10) > strtoull(dot + 1, NULL, 10))
+		return 0;
+	return error_set(err, ERROR_DEFECT,
+			 "behind %s:%" PRIu64 " the server leads back to %s, an earlier file",
+			 receiver->file, receiver->position, next);
+}
+
 /* The first one confirms what was asked for; a later one says that the file has ended. */
 static int take_fake_rotate(struct receiver *receiver, const struct packet_item *item,
 			    struct received *received, struct error *err)
@@ -243,6 +262,9 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 				 "%s ends at %" PRIu64 " without a ROTATE, and the server goes on "
 				 "with %s: was it reset (RESET MASTER)?",
 				 receiver->file, receiver->position, rotate.file);
+	r = check_next_file(receiver, rotate.file, err);
+	if (r < 0)
+		return r;
 	memcpy(receiver->file, rotate.file, sizeof(receiver->file));
 	receiver->current |= strcmp(receiver->file, receiver->current_file) == 0;
 	receiver->position = PLACE_FIRST_POSITION;
@@ -259,28 +281,46 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 }
 
 /*
+ * What the server says that it has sent must be what has come: else something was left out on the
+ * way, which no event behind it would show for as long as none comes.
+ */
+static int check_heartbeat(const struct receiver *receiver, const struct heartbeat *heartbeat,
+			   struct error *err)
+{
+	uint64_t here = heartbeat->is_modulo ? (uint32_t)receiver->position : receiver->position;
+
+	if (strcmp(heartbeat->file, receiver->file) == 0 && heartbeat->position == here)
+		return 0;
+	return error_set(err, ERROR_DEFECT,
+			 "the server says that it has sent all up to %s:%" PRIu64 ", and what has "
+			 "come ends at %s:%" PRIu64,
+			 heartbeat->file, heartbeat->position, receiver->file, receiver->position);
+}
+
+/*
  * A server sends one when it has come to the end of its binlog; so nothing stands at the position
- * that was asked for. The position in it is only a hint: it counts if it is about the file at hand
- * and known whole, or the file has not passed 4 GiB.
+ * that was asked for. One of a kind that is not known says no more than that.
  */
 static int take_heartbeat(struct receiver *receiver, const struct packet_item *item,
 			  struct error *err)
 {
 	struct heartbeat heartbeat;
 	struct error ignored;
+	int r;
 
 	if (receiver->await == AWAIT_REPEATED || receiver->await == AWAIT_PLACE)
 		return ends_before_place(receiver, err);
 	if (receiver->await != AWAIT_EVENT)
 		return error_set(err, ERROR_DEFECT, "the server sends no FORMAT_DESCRIPTION of %s",
 				 receiver->file);
-	receiver->at_end = true;
 	if (heartbeat_decode(item->bytes, item->size, EVENT_CRC_SIZE, receiver->format.flavour,
-			     &heartbeat, &ignored) < 0 ||
-	    strcmp(heartbeat.file, receiver->file) != 0 ||
-	    (heartbeat.is_modulo && receiver->position > UINT32_MAX))
-		return 0;
-	receiver->source_position = heartbeat.position;
+			     &heartbeat, &ignored) == 0) {
+		r = check_heartbeat(receiver, &heartbeat, err);
+		if (r < 0)
+			return r;
+		receiver->source_position = receiver->position;
+	}
+	receiver->at_end = true;
 	return 0;
 }
 
@@ -467,6 +507,9 @@ static int take_file_end(struct receiver *receiver, const struct packet_item *it
 	if (!item->first)
 		return error_set(err, ERROR_DEFECT, "ROTATE is too long");
 	r = rotate_decode(item->bytes, item->size, ROTATE_CRC_PRESENT, &rotate, err);
+	if (r < 0)
+		return r;
+	r = check_next_file(receiver, rotate.file, err);
 	if (r < 0)
 		return r;
 	memcpy(receiver->next_file, rotate.file, sizeof(receiver->next_file));

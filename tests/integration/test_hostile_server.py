@@ -13,7 +13,7 @@ import unittest
 
 from tests.integration.lab import processes, program
 from tests.integration.lab.hostile import (FIRST_POSITION, GTID_LIST, HEADER_SIZE, IGNORABLE,
-                                           IN_USE, QUERY, GREETING, HostileServer, History, event,
+                                           GREETING, IN_USE, QUERY, ROTATE, HostileServer, History, event,
                                            fake_rotate, heartbeat, sign)
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
@@ -166,6 +166,21 @@ def with_end(raw, end):
     return sign(raw[:13] + struct.pack("<I", end) + raw[17:])
 
 
+def real_rotate(scene, name):
+    """The event that ends a file, with a right CRC."""
+    return scene.history.next_event(ROTATE, struct.pack("<Q", FIRST_POSITION) + name.encode())
+
+
+def without_checksums(raw):
+    """A FORMAT_DESCRIPTION of a file whose events have no CRC; it has one itself."""
+    return sign(raw[:-5] + b"\0" + raw[-4:])
+
+
+def old_format(raw):
+    """A FORMAT_DESCRIPTION of the binlogs of MySQL 4."""
+    return sign(raw[:HEADER_SIZE] + b"\3\0" + raw[HEADER_SIZE + 2:])
+
+
 def flipped(raw):
     return raw[:-20] + bytes([raw[-20] ^ 1]) + raw[-19:]
 
@@ -227,7 +242,7 @@ def only_heartbeats_before_the_format(scene, wire, file, position):
 
 
 TWICE = "wrong on two connections, so it is the server's.*"
-NEXT = "hostile-bin.000002"
+BEFORE, NEXT = "hostile-bin.000000", "hostile-bin.000002"
 
 # name: (lie, state that is told in the end, words of the sentence)
 BEHIND_AN_ARCHIVED_EVENT = {
@@ -271,6 +286,26 @@ BEHIND_AN_ARCHIVED_EVENT = {
         after(lambda s: [fake_rotate("a" * 300)]), "refused", TWICE + "300 characters"),
     "a ROTATE with a NUL": (
         after(lambda s: [fake_rotate(b"a\0b")]), "refused", TWICE + "NUL"),
+    "a ROTATE that leads back to the file at hand": (
+        after(lambda s: [real_rotate(s, NAME), fake_rotate(NAME)]), "refused",
+        TWICE + f"leads back to {NAME}, an earlier file"),
+    "a ROTATE that leads back to an earlier file": (
+        after(lambda s: [real_rotate(s, BEFORE), fake_rotate(BEFORE)]), "refused",
+        TWICE + f"leads back to {BEFORE}, an earlier file"),
+    "a ROTATE of the file with a path": (
+        after(lambda s: [real_rotate(s, "../../etc/cron.d/x")]), "refused", TWICE + "ROTATE"),
+    "a heartbeat of a file to come": (
+        after(lambda s: [heartbeat(NEXT, FIRST_POSITION)]), "refused",
+        TWICE + f"sent all up to {NEXT}:4, and what has come ends at {NAME}"),
+    "a heartbeat from behind what has come": (
+        after(lambda s: [heartbeat(NAME, s.history.size - 1)]), "refused",
+        TWICE + "sent all up to"),
+    "a heartbeat from where nothing has come yet": (
+        after(lambda s: [heartbeat(NAME, s.history.size + 4096)]), "refused",
+        TWICE + "sent all up to"),
+    "a FORMAT_DESCRIPTION within the file, without checksums": (
+        after(lambda s: [with_end(without_checksums(s.history.events[0]), 0)]), "refused",
+        TWICE + "FORMAT_DESCRIPTION stands there"),
     "an endless event": (endless_packets, "refused", TWICE + "packet is longer"),
     "the end of the dump": (packet(lambda s: b"\xfe"), "waiting", "ended the dump"),
     "an error": (
@@ -316,6 +351,12 @@ AT_THE_BEGINNING = {
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0][:17]
                                  + struct.pack("<H", IN_USE) + s.history.events[0][19:]]),
         "refused", TWICE + "the beginning of"),
+    "a file without checksums": (
+        instead(lambda s, f, p: [fake_rotate(f, p), without_checksums(s.history.events[0])]),
+        "refused", "written with binlog_checksum=NONE"),
+    "another version's FORMAT_DESCRIPTION": (
+        instead(lambda s, f, p: [fake_rotate(f, p), old_format(s.history.events[0])]), "refused",
+        "format version 3: only 4 is known"),
     "an endless GTID_LIST": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
                                  event(GTID_LIST, bytes(2 * MEBIBYTE), 0)]), "refused",
@@ -721,6 +762,20 @@ class HostileTest(unittest.TestCase):
         self.assertEqual(len({segment.generation for segment in scene.keeper.segments}), 1)
         ends = [segment.strict()[1] for segment in scene.keeper.segments if segment.file == NAME]
         self.assertEqual((ends[-1]["ended"], ends[-1]["next_file"]), ("rotate", NEXT))
+
+    def test_forged_times_are_archived_as_they_are(self):
+        """An SQL user may set them: they are no lie of which anything depends."""
+        scene = self.scene()
+        for moment in (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 5):
+            scene.history.events.append(new_event(scene, time=moment))
+        scene.start()
+        scene.wait_archived()
+        scene.restart()
+        scene.history.grow()
+        scene.wait_archived()
+        self.assertFalse(scene.keeper.told("waiting"), scene.keeper.states)
+        self.assertFalse(scene.keeper.told("refused"), scene.keeper.states)
+        scene.finish()
 
     def test_nothing_is_lost_or_archived_twice_wherever_it_is_cut(self):
         cutters = [Cutter(self.scene(), seed) for seed in range(4)]

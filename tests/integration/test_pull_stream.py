@@ -5,12 +5,15 @@ import time
 import unittest
 
 from tests.integration.lab import processes, program
-from tests.integration.lab.mariadb import MariaDB
+from tests.integration.lab.flavours import needs
+from tests.integration.lab.mariadb import MariaDB, MariaDB118
+from tests.integration.lab.mysql import MySQL
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
 from tests.integration.lab.scratch import Scratch
 from tests.integration.lab.traffic import MEBIBYTE, Traffic, bulk
 from tests.integration.pull_keeper import Keeper, NO_SPACE
+from tests.integration.pulling import Pulling
 
 QUICK = True
 
@@ -169,6 +172,42 @@ class StreamTest(PullTest):
         self.wait_caught_up()
         self.stop()
         self.check_files([self.keeper.begin])
+
+
+class HeartbeatTest(unittest.TestCase):
+    """What the servers' heartbeats say agrees with what we have counted, whatever they do."""
+
+    def heartbeats(self, flavour):
+        scratch = Scratch()
+        self.addCleanup(scratch.close)
+        authority = Authority(scratch.directory("pki"))
+        server = flavour(scratch, authority)
+        server.start()
+        server.create_archive_user("binvault")
+        pulling = Pulling(scratch, authority, "heartbeats", server, heartbeat="100ms")
+        pulling.start()
+        traffic = Traffic(server, seed=3, clients=2, operations=60, largest=MEBIBYTE).start()
+        traffic.wait()
+        server.rotate()
+        time.sleep(1)
+        server.sql("CREATE DATABASE one_more;")
+        time.sleep(1)
+        name, size = server.binlogs()[-1]
+        pulling.wait(lambda: pulling.keeper.good_end(name) >= size, "all is durable")
+        self.assertFalse(pulling.keeper.told("waiting"), pulling.keeper.states)
+        self.assertFalse(pulling.keeper.told("refused"), pulling.keeper.states)
+        pulling.stop()
+
+    def test_of_mariadb(self):
+        self.heartbeats(MariaDB)
+
+    @needs(MariaDB118)
+    def test_of_mariadb_11_8(self):
+        self.heartbeats(MariaDB118)
+
+    @needs(MySQL)
+    def test_of_mysql(self):
+        self.heartbeats(MySQL)
 
 
 if __name__ == "__main__":

@@ -219,6 +219,17 @@ static void a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there(vo
 		&fixture->err, ERROR_DIVERGED, "ends before 256, where an archived event");
 }
 
+/* The file without its ROTATE has come. */
+static void receive_all_but_the_end(struct fixture *fixture)
+{
+	stream_whole(fixture);
+	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
+	fixture->stream.size -= 48;
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_int_equal(receiver_position(fixture->receiver), 13165);
+}
+
 /* MySQL sends the second kind, MariaDB a sub-header beyond 4 GiB. */
 static void a_heartbeat_of_each_kind_says_where_the_server_is(void **state)
 {
@@ -227,32 +238,47 @@ static void a_heartbeat_of_each_kind_says_where_the_server_is(void **state)
 		uint32_t log_pos;
 		const char *body;
 		size_t size;
-		uint64_t position;
 	} kinds[] = {
-		{EVENT_HEARTBEAT, 4711, GOLDEN_FILE, sizeof(GOLDEN_FILE) - 1, 4711},
-		{EVENT_HEARTBEAT, 0, "\x05\0\0\0\1\0\0\0" GOLDEN_FILE, sizeof(GOLDEN_FILE) + 7,
-		 (1ULL << 32) + 5},
-		{EVENT_HEARTBEAT_V2, 0, "\1\x11" GOLDEN_FILE "\2\x09\xfe\x06\0\0\0\1\0\0\0\0",
-		 sizeof(GOLDEN_FILE) + 13, (1ULL << 32) + 6},
-		{EVENT_HEARTBEAT, 815, "golden-bin.000002", 17, (1ULL << 32) + 6},
+		{EVENT_HEARTBEAT, 13165, GOLDEN_FILE, sizeof(GOLDEN_FILE) - 1},
+		{EVENT_HEARTBEAT, 0, "\x6d\x33\0\0\0\0\0\0" GOLDEN_FILE, sizeof(GOLDEN_FILE) + 7},
+		{EVENT_HEARTBEAT_V2, 0, "\1\x11" GOLDEN_FILE "\2\x09\xfe\x6d\x33\0\0\0\0\0\0\0",
+		 sizeof(GOLDEN_FILE) + 13},
+		{EVENT_HEARTBEAT_V2, 0, "\xff", 1}, /* of a kind to come */
 	};
 	struct fixture *fixture = *state;
-	struct taken *taken = &fixture->taken;
 
-	stream_whole(fixture);
-	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
-	fixture->stream.size -= 48; /* the ROTATE */
-	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, taken, &fixture->err),
-		  &fixture->err);
+	receive_all_but_the_end(fixture);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct bytes beside = {0};
 
 		assert_int_equal(receiver_at_end(fixture->receiver), i > 0);
 		event_add(&beside, kinds[i].type, 0, kinds[i].log_pos, kinds[i].body,
 			  kinds[i].size);
-		assert_ok(offer_all(fixture->receiver, &beside, 0, taken, &fixture->err),
+		assert_ok(offer_all(fixture->receiver, &beside, 0, &fixture->taken, &fixture->err),
 			  &fixture->err);
-		assert_int_equal(receiver_source_position(fixture->receiver), kinds[i].position);
+		assert_int_equal(receiver_source_position(fixture->receiver), 13165);
+		bytes_free(&beside);
+	}
+}
+
+static void a_heartbeat_from_elsewhere_says_that_something_is_missing(void **state)
+{
+	static const struct {
+		uint32_t log_pos;
+		const char *file;
+	} elsewhere[] = {{13164, GOLDEN_FILE}, {99999, GOLDEN_FILE}, {13165, "golden-bin.000002"}};
+	struct fixture *fixture = *state;
+
+	receive_all_but_the_end(fixture);
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		struct bytes beside = {0};
+
+		event_add(&beside, EVENT_HEARTBEAT, 0, elsewhere[i].log_pos, elsewhere[i].file,
+			  strlen(elsewhere[i].file));
+		assert_fails(
+			offer_all(fixture->receiver, &beside, 0, &fixture->taken, &fixture->err),
+			&fixture->err, ERROR_DEFECT,
+			"and what has come ends at " GOLDEN_FILE ":13165");
 		bytes_free(&beside);
 	}
 }
@@ -273,27 +299,30 @@ static void what_is_beside_the_file_is_not_stored(void **state)
 {
 	struct fixture *fixture = *state;
 	struct taken *taken = &fixture->taken;
-	struct bytes beside = {0};
 
-	event_add(&beside, EVENT_HEARTBEAT, 0, 9999, GOLDEN_FILE, strlen(GOLDEN_FILE));
-	event_add(&beside, EVENT_MARIADB_GTID_LIST, EVENT_FLAG_ARTIFICIAL, 13213, "\0\0\0\0", 4);
 	stream_whole(fixture);
 	receiver_start(fixture->receiver, &nowhere, GOLDEN_FILE, false);
 	for (size_t at = 0; at < fixture->stream.size;) {
 		size_t length = get_le32(fixture->stream.bytes + at + 9);
+		struct bytes beside = {0};
 
 		assert_ok(offer(fixture->receiver, fixture->stream.bytes + at, length, 0, taken,
 				&fixture->err),
 			  &fixture->err);
+		event_add(&beside, EVENT_HEARTBEAT, 0,
+			  (uint32_t)receiver_position(fixture->receiver), GOLDEN_FILE,
+			  strlen(GOLDEN_FILE));
+		event_add(&beside, EVENT_MARIADB_GTID_LIST, EVENT_FLAG_ARTIFICIAL, 13213,
+			  "\0\0\0\0", 4);
 		if (receiver_verified(fixture->receiver))
 			assert_ok(offer_all(fixture->receiver, &beside, 0, taken, &fixture->err),
 				  &fixture->err);
+		bytes_free(&beside);
 		at += length;
 	}
 	assert_int_equal(taken->stored.size, fixture->file.size - 4);
 	assert_memory_equal(taken->stored.bytes, fixture->file.bytes + 4, taken->stored.size);
-	assert_int_equal(receiver_source_position(fixture->receiver), 9999);
-	bytes_free(&beside);
+	assert_int_equal(receiver_source_position(fixture->receiver), 13213);
 }
 
 static void a_missing_event_is_seen_by_the_position_of_the_next(void **state)
@@ -588,6 +617,7 @@ int main(void)
 		TEST(a_server_whose_file_ended_before_the_last_event_is_refused),
 		TEST(a_heartbeat_where_the_last_event_is_due_says_that_it_is_not_there),
 		TEST(a_heartbeat_of_each_kind_says_where_the_server_is),
+		TEST(a_heartbeat_from_elsewhere_says_that_something_is_missing),
 		TEST(a_heartbeat_is_no_beginning_of_a_file),
 		TEST(what_is_beside_the_file_is_not_stored),
 		TEST(a_missing_event_is_seen_by_the_position_of_the_next),
