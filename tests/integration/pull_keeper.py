@@ -274,7 +274,7 @@ class Keeper:
                 break
             if summary["transaction_count"]:
                 return summary["transaction_end"]
-        return 0
+        return FIRST_POSITION
 
     @staticmethod
     def _archived(segment, found):

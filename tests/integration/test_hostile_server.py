@@ -12,9 +12,9 @@ import time
 import unittest
 
 from tests.integration.lab import processes, program
-from tests.integration.lab.hostile import (FIRST_POSITION, GTID_LIST, HEADER_SIZE, IGNORABLE,
-                                           GREETING, IN_USE, QUERY, ROTATE, HostileServer, History, event,
-                                           fake_rotate, heartbeat, sign)
+from tests.integration.lab.hostile import (FIRST_POSITION, GREETING, GTID_LIST, HEADER_SIZE,
+                                           IGNORABLE, IN_USE, QUERY, ROTATE, HostileServer,
+                                           History, event, fake_rotate, heartbeat, sign)
 from tests.integration.lab.pki import Authority
 from tests.integration.lab.processes import Process, wait_until
 from tests.integration.lab.scratch import Scratch
