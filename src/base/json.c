@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/secret.h"
 
 #define NUMBER_MAX (INT64_C(1) << 53) /* what a double holds exactly */
 
@@ -261,4 +263,16 @@ void json_put_hex(json_t *object, const char *key, const void *bytes, size_t siz
 	hex_encode(bytes, size, text);
 	json_put(object, key, json_string(text));
 	free(text);
+}
+
+static void wiping_free(void *memory)
+{
+	if (memory)
+		secret_wipe(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+void json_wipe_freed(void)
+{
+	json_set_alloc_funcs(malloc, wiping_free);
 }

@@ -55,3 +55,7 @@ void json_put_u64(json_t *object, const char *key, uint64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_hex(json_t *object, const char *key, const void *bytes, size_t size);
 void json_put(json_t *object, const char *key, json_t *value); /* takes the reference */
+
+/* From now on, for the rest of the process, what JSON values leave in memory is wiped: for a
+ * program that has secrets in them. */
+void json_wipe_freed(void);

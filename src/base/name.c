@@ -37,3 +37,9 @@ int name_check_export(const char *name, struct error *err)
 	return check(name, "export name", LOWER UPPER DIGITS "_-", LOWER UPPER DIGITS "._-",
 		     EXPORT_NAME_MAX, err);
 }
+
+int name_check_bundled(const char *name, struct error *err)
+{
+	return check(name, "file name", LOWER UPPER DIGITS "_-", LOWER UPPER DIGITS "._-",
+		     BUNDLE_NAME_MAX, err);
+}

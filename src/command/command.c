@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "config/bundle.h"
 #include "crypto/hash.h"
 
 const struct command_option command_global_options[] = {
@@ -221,7 +222,10 @@ int command_config(struct command_context *context, const struct config **ret_co
 		    config_parse(context->config_path, text, size, &context->config, err) < 0)
 			return err->code;
 		hash_bytes(text, size, &hash);
-		memcpy(context->config->hash, hash.bytes, sizeof(context->config->hash));
+		if (bundle_identify(context->config, hash.bytes, err) < 0) {
+			config_free(TAKE(context->config));
+			return err->code;
+		}
 	}
 	*ret_config = context->config;
 	return 0;

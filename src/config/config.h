@@ -91,7 +91,9 @@ struct config_class {
 
 struct config {
 	char *path;
-	uint8_t hash[32]; /* SHA-256 of the file's bytes; zero until the program sets it */
+	uint8_t hash[32];	 /* SHA-256 of the file's bytes; zero until bundle_identify() */
+	uint64_t bundle_version; /* of the bundle that the file comes from; 0: from none */
+	uint8_t bundle_hash[32]; /* SHA-256 of that bundle, sealed */
 
 	char *name;
 	char *volumes[CONFIG_VOLUMES_MAX];

@@ -14,6 +14,7 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "config/bundle.h"
 #include "crypto/hash.h"
 
 /* The signal flag, and the descriptor that wakes a poll or a ring. */
@@ -160,7 +161,8 @@ static int load_config(struct program *program, const struct arguments *argument
 	    config_parse(arguments->config_path, text, size, &program->config, err) < 0)
 		return err->code;
 	hash_bytes(text, size, &hash);
-	memcpy(program->config->hash, hash.bytes, sizeof(program->config->hash));
+	if (bundle_identify(program->config, hash.bytes, err) < 0)
+		return err->code;
 	if (!arguments->source)
 		return 0;
 	program->source = config_find_source(program->config, arguments->source);
