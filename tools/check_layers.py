@@ -32,8 +32,8 @@ ALIASES = {"mysql": ("mysqld_error", "errmsg", "ma_"), "liburing": ("liburing",)
 SYSTEM = set(
     "assert complex ctype dirent dlfcn err errno fcntl fenv float fnmatch ftw getopt glob grp "
     "ifaddrs inttypes iso646 langinfo libgen limits linux locale malloc math mntent netdb poll "
-    "pthread pty pwd regex sched search semaphore setjmp shadow signal spawn stdalign stdarg stdatomic "
-    "stdbool stddef stdint stdio stdlib stdnoreturn string strings syslog termios threads time "
+    "pthread pty pwd regex sched search semaphore setjmp shadow signal spawn stdalign stdarg "
+    "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings syslog termios threads time "
     "uchar ucontext unistd utime wchar wctype endian byteswap features getauxval".split())
 SYSTEM_FOLDERS = {"sys", "linux", "net", "netinet", "arpa", "asm", "bits"}
 

@@ -16,6 +16,7 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_SIGNING_KEY] = "signing-key",
 	[RECORD_POLICY] = "policy",
 	[RECORD_CONFIG] = "config",
+	[RECORD_CONFIG_REFUSED] = "config-refused",
 	[RECORD_PERIOD] = "period",
 	[RECORD_SEGMENT_OPENED] = "segment-opened",
 	[RECORD_SEGMENT_SEALED] = "segment-sealed",
@@ -322,7 +323,26 @@ json_t *config_record_encode(const struct config_record *record)
 	field_put_text(object, "version", record->version);
 	field_put_text(object, "isolation", record->isolation);
 	json_put_string(object, "worm", worm_names[record->worm]);
+	if (record->bundle_version > 0) {
+		json_put_u64(object, "bundle", record->bundle_version);
+		json_put_hex(object, "bundle_hash", record->bundle_hash.bytes, HASH_SIZE);
+	}
 	return object;
+}
+
+/* Left out where the configuration comes from no bundle. */
+static int decode_bundle(const json_t *object, struct config_record *record, struct error *err)
+{
+	int r;
+
+	if (!json_object_get(object, "bundle") && !json_object_get(object, "bundle_hash"))
+		return 0;
+	r = json_get_u64(object, "bundle", &record->bundle_version, err);
+	if (r == 0 && record->bundle_version == 0)
+		r = error_set(err, ERROR_DEFECT, "field 'bundle' is 0");
+	if (r == 0)
+		r = json_get_hex(object, "bundle_hash", record->bundle_hash.bytes, HASH_SIZE, err);
+	return r;
 }
 
 int config_record_decode(const json_t *object, struct config_record *ret, struct error *err)
@@ -339,6 +359,8 @@ int config_record_decode(const json_t *object, struct config_record *ret, struct
 	if (r == 0)
 		r = field_get_word(object, "worm", worm_names, ARRAY_LENGTH(worm_names), &worm,
 				   err);
+	if (r == 0)
+		r = decode_bundle(object, &record, err);
 	if (r < 0)
 		return r;
 	record.worm = (enum worm_mode)worm;

@@ -1,6 +1,6 @@
 /*
  * Ledger leaves with a meaning: what `type` may say, and the records of the archive itself. The
- * others stand in period_record.h, segment_record.h, request_record.h and preflight_record.h;
+ * others stand in period_record.h, segment_record.h, request_record.h and their like;
  * FORMAT.md is normative.
  *
  * A record is a plain value. x_record_encode() gives a new JSON object without the fields that the
@@ -35,6 +35,7 @@ enum record_type {
 	RECORD_SIGNING_KEY,
 	RECORD_POLICY,
 	RECORD_CONFIG,
+	RECORD_CONFIG_REFUSED,
 	RECORD_PERIOD,
 	RECORD_SEGMENT_OPENED,
 	RECORD_SEGMENT_SEALED,
@@ -127,6 +128,8 @@ struct config_record {
 	char version[RECORD_TEXT_SIZE];
 	char isolation[RECORD_TEXT_SIZE]; /* "units", "users" or "seccomp" */
 	enum worm_mode worm;
+	uint64_t bundle_version; /* of the bundle that it comes from; 0: from none */
+	struct hash bundle_hash;
 };
 json_t *config_record_encode(const struct config_record *record);
 int config_record_decode(const json_t *object, struct config_record *ret,

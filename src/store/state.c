@@ -70,6 +70,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return policy_record_decode(object, &record->policy, err);
 	case RECORD_CONFIG:
 		return config_record_decode(object, &record->config, err);
+	case RECORD_CONFIG_REFUSED:
+		return config_refused_record_decode(object, &record->config_refused, err);
 	case RECORD_PERIOD:
 		return period_record_decode(object, &record->period, err);
 	case RECORD_SEGMENT_OPENED:
@@ -141,6 +143,22 @@ static int check_policy(const struct policy_record *before, const struct policy_
 					 "retention '%s' may be lengthened, never shortened",
 					 old->name);
 	}
+	return 0;
+}
+
+/* Once configured by bundles, always so, and never by an older one. */
+static int check_config(const struct config_record *before, const struct config_record *after,
+			struct error *err)
+{
+	if (after->bundle_version < before->bundle_version)
+		return error_set(err, ERROR_DEFECT,
+				 "bundle %" PRIu64 " after bundle %" PRIu64
+				 ": their versions only grow",
+				 after->bundle_version, before->bundle_version);
+	if (after->bundle_version == before->bundle_version &&
+	    memcmp(&after->bundle_hash, &before->bundle_hash, HASH_SIZE) != 0)
+		return error_set(err, ERROR_DEFECT, "another bundle of version %" PRIu64,
+				 after->bundle_version);
 	return 0;
 }
 
@@ -289,6 +307,9 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_POLICY:
 		return state_policy(state) ? check_policy(state_policy(state), &record->policy, err)
 					   : 0;
+	case RECORD_CONFIG:
+		return state_config(state) ? check_config(state_config(state), &record->config, err)
+					   : 0;
 	case RECORD_PERIOD:
 		return check_period(state, &record->period, err);
 	case RECORD_SEGMENT_OPENED:
@@ -314,7 +335,7 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_RESUMED:
 		return check_pause(state, type, record, err);
 	case RECORD_ARCHIVE:
-	case RECORD_CONFIG:
+	case RECORD_CONFIG_REFUSED:
 	case RECORD_COVERED:
 	case RECORD_DAMAGED:
 	case RECORD_SEMI_SYNC:
@@ -366,6 +387,7 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 	switch (new->type) {
 	case RECORD_POLICY:
 	case RECORD_CONFIG:
+	case RECORD_CONFIG_REFUSED:
 		return old->type == new->type;
 	case RECORD_COVERED:
 		return old->type == RECORD_COVERED &&
@@ -443,6 +465,7 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_SIGNING_KEY:
 	case RECORD_POLICY:
 	case RECORD_CONFIG:
+	case RECORD_CONFIG_REFUSED:
 	case RECORD_PERIOD:
 	case RECORD_SEGMENT_OPENED:
 	case RECORD_COVERED:

@@ -1,11 +1,12 @@
 /*
  * The fold: what start-up needs to know, as the set of the leaves that still matter.
  *
- *   archive, all masters, all signing keys · the latest policy and config · periods that are the
- *   newest of their source and class or that an unsealed segment names · opened without sealed ·
- *   per source the sealed segment that is furthest on, the latest covered, damaged and generation,
- *   every generation that began with a gap and who has accepted that, and the pause that lasts ·
- *   per server the latest pre-flight · requests without a result, and their approval
+ *   archive, all masters, all signing keys · the latest policy, config and config-refused ·
+ *   periods that are the newest of their source and class or that an unsealed segment names ·
+ *   opened without sealed · per source the sealed segment that is furthest on, the latest covered,
+ *   damaged and generation, every generation that began with a gap and who has accepted that, and
+ *   the pause that lasts · per server the latest pre-flight · requests without a result, and their
+ *   approval
  *
  * "Furthest on" is the segment opened last (by leaf index): a pending segment that is sealed late
  * does not turn the resume point back. One without events counts only if it says that its file
@@ -21,6 +22,7 @@
  */
 #pragma once
 
+#include "store/config_refused_record.h"
 #include "store/gap_record.h"
 #include "store/generation_record.h"
 #include "store/pause_record.h"
@@ -55,6 +57,7 @@ json_t *state_at(const struct state *state, size_t position);
 const struct store_record *state_archive(const struct state *state);
 const struct policy_record *state_policy(const struct state *state);
 const struct config_record *state_config(const struct state *state);
+const struct config_refused_record *state_config_refused(const struct state *state);
 const struct master_record *state_master(const struct state *state); /* the highest sequence */
 const struct master_record *state_master_find(const struct state *state, uint32_t sequence);
 const struct signing_key_record *state_signing_key(const struct state *state,

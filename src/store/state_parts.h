@@ -16,6 +16,7 @@ union any_record {
 	struct signing_key_record signing_key;
 	struct policy_record policy;
 	struct config_record config;
+	struct config_refused_record config_refused;
 	struct period_record period;
 	struct segment_opened_record opened;
 	struct segment_sealed_record sealed;

@@ -47,6 +47,13 @@ const struct policy_record *state_policy(const struct state *state)
 	return entry ? &entry->record->policy : NULL;
 }
 
+const struct config_refused_record *state_config_refused(const struct state *state)
+{
+	const struct entry *entry = state_entry_at(state, RECORD_CONFIG_REFUSED, 0);
+
+	return entry ? &entry->record->config_refused : NULL;
+}
+
 const struct config_record *state_config(const struct state *state)
 {
 	const struct entry *entry = state_entry_at(state, RECORD_CONFIG, 0);

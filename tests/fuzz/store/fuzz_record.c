@@ -46,6 +46,7 @@ PLAIN(master)
 PLAIN(signing_key)
 PLAIN(policy)
 PLAIN(config)
+PLAIN(config_refused)
 PLAIN(period)
 PLAIN(segment_opened)
 ROUND_TRIP(segment_sealed)
@@ -74,6 +75,7 @@ static void decode_all(const json_t *object)
 	round_trip_signing_key(object);
 	round_trip_policy(object);
 	round_trip_config(object);
+	round_trip_config_refused(object);
 	round_trip_period(object);
 	round_trip_segment_opened(object);
 	round_trip_segment_sealed(object);

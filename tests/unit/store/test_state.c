@@ -202,6 +202,41 @@ static void a_pause_is_remembered_until_it_is_ended(void **state)
 	fixture_release(&f);
 }
 
+static void the_version_of_the_configurations_bundle_only_grows(void **state)
+{
+	struct fixture f;
+	struct config_record config = {.version = "0.1.0", .isolation = "users"};
+	struct config_refused_record refused = {.refused_usec = 5, .version = 6, .sentence = "old"};
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	append(&f, config_record_encode(&config));
+	config.bundle_version = 7;
+	config.bundle_hash.bytes[0] = 1;
+	append(&f, config_record_encode(&config));
+	append(&f, config_record_encode(&config));
+	config.bundle_hash.bytes[0] = 2;
+	assert_fails(store_append(f.store, config_record_encode(&config), NULL, &err), &err,
+		     ERROR_DEFECT, "another bundle of version 7");
+	config.bundle_version = 6;
+	assert_fails(store_append(f.store, config_record_encode(&config), NULL, &err), &err,
+		     ERROR_DEFECT, "bundle 6 after bundle 7: their versions only grow");
+	config.bundle_version = 0;
+	assert_fails(store_append(f.store, config_record_encode(&config), NULL, &err), &err,
+		     ERROR_DEFECT, "bundle 0 after bundle 7");
+	assert_null(state_config_refused(current(&f)));
+	append(&f, config_refused_record_encode(&refused));
+	refused.refused_usec = 6;
+	append(&f, config_refused_record_encode(&refused));
+	fill(&f);
+	assert_same_after_reopening(&f);
+	assert_int_equal(state_config(current(&f))->bundle_version, 7);
+	assert_int_equal(state_config_refused(current(&f))->refused_usec, 6);
+	fixture_release(&f);
+}
+
 static void a_policy_only_gets_stricter(void **state)
 {
 	struct fixture f;
@@ -411,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_period_lives_while_an_open_segment_names_it),
 		cmocka_unit_test(a_request_waits_until_it_has_a_result),
 		cmocka_unit_test(a_pause_is_remembered_until_it_is_ended),
+		cmocka_unit_test(the_version_of_the_configurations_bundle_only_grows),
 		cmocka_unit_test(a_policy_only_gets_stricter),
 		cmocka_unit_test(relations_between_leaves_are_checked),
 		cmocka_unit_test(a_state_leaf_that_carries_something_else_is_told),
