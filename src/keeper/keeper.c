@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "keeper/configuration.h"
 #include "keeper/export.h"
 #include "keeper/opening.h"
 #include "keeper/operator.h"
@@ -154,14 +155,16 @@ static int take_policy(struct keeper *keeper, struct error *err)
 	return keeper_append(keeper, policy_record_encode(&next), err);
 }
 
-static int append_config(struct keeper *keeper, struct error *err)
+/* The bundle first: what is refused must not have changed the policy. */
+static int take_configuration(struct keeper *keeper, struct error *err)
 {
-	struct config_record record = {.worm = store_worm(keeper->store)};
+	int r = configuration_check(store_state(keeper->store), keeper->config, err);
 
-	memcpy(record.hash.bytes, keeper->config->hash, HASH_SIZE);
-	snprintf(record.version, sizeof(record.version), "%s", BINVAULT_VERSION);
-	snprintf(record.isolation, sizeof(record.isolation), "%s", keeper->isolation);
-	return keeper_append(keeper, config_record_encode(&record), err);
+	if (r == 0)
+		r = take_policy(keeper, err);
+	if (r == ERROR_REFUSED || (r == ERROR_USAGE && keeper->config->bundle_version > 0))
+		configuration_refuse(keeper, err);
+	return r < 0 ? r : configuration_record(keeper, err);
 }
 
 static int open_archive(struct keeper *keeper, struct error *err)
@@ -173,9 +176,7 @@ static int open_archive(struct keeper *keeper, struct error *err)
 		volumes[i] = keeper->config->volumes[i];
 	r = store_open(volumes, keeper->config->volume_count, STORE_WRITE, &keeper->store, err);
 	if (r == 0)
-		r = take_policy(keeper, err);
-	if (r == 0)
-		r = append_config(keeper, err);
+		r = take_configuration(keeper, err);
 	return r;
 }
 

@@ -7,7 +7,7 @@
  *   signing     checkpoints                               operator    people's requests (JSON)
  *   export      restores and verify --decrypt             status      what `binvault status` shows
  *   coverage    how far a source is covered               quota       how much it may archive
- *   pause       sources that a person pauses
+ *   pause       sources that a person pauses           configuration  which is allowed
  *
  * Owns: everything below; freed in reverse order by keeper_free(). Threads: the loop's, except
  * the jobs of sealing.c, which touch nothing but their own struct.

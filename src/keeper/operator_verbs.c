@@ -1,3 +1,4 @@
+#include "keeper/configuration.h"
 #include "keeper/export.h"
 #include "keeper/gap.h"
 #include "keeper/operator.h"
@@ -10,6 +11,7 @@ const struct operator_verb operator_verbs[] = {
 	{"pause", OPERATOR_OPERATES, pause_answer_pause},
 	{"resume", OPERATOR_OPERATES, pause_answer_resume},
 	{"accept-gap", OPERATOR_OPERATES, gap_answer_accept},
+	{"config-refused", OPERATOR_OPERATES, configuration_answer_refused},
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},
