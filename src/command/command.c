@@ -209,6 +209,18 @@ const char *command_value(const struct command_context *context, const char *nam
 	assert_failed(name, __FILE__, __LINE__);
 }
 
+int command_required(const struct command_context *context, const char *name,
+		     const char **ret_value, struct error *err)
+{
+	const char *value = command_value(context, name);
+
+	if (!value || value[0] == '\0')
+		return error_set(err, ERROR_USAGE, "--%s is missing. Do: binvault %s --help", name,
+				 context->command->verb);
+	*ret_value = value;
+	return 0;
+}
+
 int command_config(struct command_context *context, const struct config **ret_config,
 		   struct error *err)
 {

@@ -21,7 +21,7 @@
 #include "config/config.h"
 
 #define COMMAND_OPTIONS_MAX   16
-#define COMMAND_ARGUMENTS_MAX 8
+#define COMMAND_ARGUMENTS_MAX 32
 
 enum command_status { COMMAND_INCOMPLETE = 3, COMMAND_ATTENTION = 6 };
 enum command_output { COMMAND_OUTPUT_TEXT, COMMAND_OUTPUT_JSON };
@@ -78,6 +78,10 @@ void command_release(struct command_context *context);
 
 /* The value of --@name: NULL if it was not given, "" if it takes none. ASSERTs that it exists. */
 const char *command_value(const struct command_context *context, const char *name);
+
+/* The same of an option that must be given: ERROR_USAGE if it was not, or is empty. */
+int command_required(const struct command_context *context, const char *name,
+		     const char **ret_value, struct error *err) MUST_CHECK;
 
 /* The configuration, with its hash; loaded at the first call. */
 int command_config(struct command_context *context, const struct config **ret_config,

@@ -1,7 +1,7 @@
 /*
  * The lists of verbs, in the order in which help shows them. A verb is `const struct command
  * command_VERB` in VERB.c, and one line here; `binvault source WORD` is command_source_WORD in
- * source_WORD.c.
+ * source_WORD.c. (`config` itself is command_config_verbs: command_config() is a function.)
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 	VERB(list) \
 	VERB(verify) \
 	VERB(source) \
+	VERB(config_verbs) \
 	VERB(restore) \
 	VERB(version) \
 	VERB(help)
@@ -27,8 +28,15 @@
 	VERB(source_resume) \
 	VERB(source_accept_gap) \
 	VERB(source_purge_advice)
+
+#define CONFIG_COMMANDS(VERB) \
+	VERB(config_check) \
+	VERB(config_seal) \
+	VERB(config_show) \
+	VERB(config_apply)
 /* clang-format on */
 
 #define COMMAND_DECLARE(verb) extern const struct command command_##verb;
 COMMANDS(COMMAND_DECLARE)
 SOURCE_COMMANDS(COMMAND_DECLARE)
+CONFIG_COMMANDS(COMMAND_DECLARE)
