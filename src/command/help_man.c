@@ -111,7 +111,9 @@ static void put_files(FILE *out)
 	      ".TP\n\\fIstate\\fR\nwhat the HSM service remembers; to be backed up.\n"
 	      ".TP\n\\fIpath\\fR of [export]\none directory for each restore, readable for the "
 	      "group binvault\\-export.\n"
-	      ".TP\n\\fIruntime\\fR\nsockets, while the vault runs.\n",
+	      ".TP\n\\fIruntime\\fR\nsockets, while the vault runs.\n"
+	      ".TP\n\\fIDIR\\fR/current/binvault.conf\n"
+	      "the configuration, where \\fBbinvault config apply\\fR keeps it.\n",
 	      out);
 }
 
