@@ -407,6 +407,21 @@ static void print_archive(const json_t *status)
 	       number_of(keys, "unsigned"), when, number_of(keys, "checkpoint_size"));
 }
 
+/* Nothing where bundles play no part. */
+static void print_configuration(const json_t *status)
+{
+	const json_t *configuration = json_object_get(status, "configuration");
+	const json_t *refused = json_object_get(configuration, "refused");
+	char when[TIME_TEXT_SIZE];
+
+	if (json_object_get(configuration, "bundle"))
+		printf("config   version %s of its bundle\n", text_of(configuration, "bundle"));
+	if (!refused)
+		return;
+	moment(number_of(refused, "time"), number_of(status, "now"), when);
+	printf("config   last refused %s: %s\n", when, text_of(refused, "sentence"));
+}
+
 static void print_alarms(const json_t *status)
 {
 	const json_t *alarm, *alarms = json_object_get(status, "alarms");
@@ -558,6 +573,7 @@ static int run(struct command_context *context, struct error *err)
 		print_head(status);
 		print_sources(status);
 		print_archive(status);
+		print_configuration(status);
 		print_alarms(status);
 	}
 	return flag_of(status, "normal") ? 0 : COMMAND_ATTENTION;

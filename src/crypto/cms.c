@@ -387,7 +387,7 @@ static int verify(const struct cms_opener *opener, const void *bytes, size_t siz
 	CMS_ContentInfo *message = NULL;
 	CLEANUP(stream_freep)
 	BIO *envelope = NULL;
-	CMS_SignerInfo *signer;
+	CMS_SignerInfo *signer = NULL;
 	int r = decode(bytes, size, &message, err);
 
 	if (r == 0)

@@ -70,7 +70,7 @@ static int append_refused(struct keeper *keeper, const struct config_refused_rec
 /* Printable, as the leaf will have it, so that is_known() can compare. */
 static void copy_sentence(struct config_refused_record *record, const char *sentence)
 {
-	snprintf(record->sentence, sizeof(record->sentence), "%s", sentence);
+	snprintf(record->sentence, sizeof(record->sentence), "%.511s", sentence);
 	for (char *c = record->sentence; *c; c++) {
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
@@ -129,4 +129,23 @@ int configuration_answer_refused(struct keeper *keeper, const struct operator_ca
 		return r;
 	json_put(reply, "schema", json_integer(1));
 	return 0;
+}
+
+json_t *configuration_status(const struct keeper *keeper)
+{
+	const struct config_refused_record *refused =
+		state_config_refused(store_state(keeper->store));
+	json_t *object = json_object(), *last;
+
+	if (keeper->config->bundle_version > 0)
+		json_put_u64(object, "bundle", keeper->config->bundle_version);
+	if (refused) {
+		last = json_object();
+		json_put_u64(last, "time", refused->refused_usec);
+		if (refused->version > 0)
+			json_put_u64(last, "version", refused->version);
+		json_put_string(last, "sentence", refused->sentence);
+		json_put(object, "refused", last);
+	}
+	return object;
 }

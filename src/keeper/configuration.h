@@ -33,3 +33,7 @@ void configuration_refuse(struct keeper *keeper, const struct error *reason);
 int configuration_answer_refused(struct keeper *keeper, const struct operator_caller *caller,
 				 const json_t *request, json_t *reply,
 				 struct error *err) MUST_CHECK;
+
+/* For `status`: {"bundle": version, "refused": {time, version, sentence} (the latest)}, each if
+ * there is one. */
+json_t *configuration_status(const struct keeper *keeper);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "keeper/configuration.h"
 #include "keeper/gap.h"
 #include "keeper/operator.h"
 #include "keeper/pause.h"
@@ -195,6 +196,7 @@ int status_answer(struct keeper *keeper, const struct operator_caller *caller,
 	json_put(reply, "sources", sources);
 	json_put(reply, "volumes", volumes(keeper));
 	json_put(reply, "keys", keys(keeper));
+	json_put(reply, "configuration", configuration_status(keeper));
 	json_put_u64(ledger, "leaves", store_tree(keeper->store)->size);
 	json_put(reply, "ledger", ledger);
 	json_put(reply, "alarms", alarms(keeper));

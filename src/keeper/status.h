@@ -24,6 +24,8 @@
  * and when it could not be asked received             bytes since the puller's start segments []
  * not sealed: path, state, since, sentence volumes []             path, free, reserve keys master,
  * hsm ("ok" or "away"), sentence, unsigned, checkpoint_size, checkpoint_time, rollback_checked
+ *   configuration          bundle (its version), refused (the last one: time, version, sentence);
+ *                          each left out if there is none
  *   ledger                 leaves
  *   alarms []              name, sentence, since
  *

@@ -403,6 +403,9 @@ class BundledVaultTest(unittest.TestCase):
         self.vault.configuration = self.directory / "current" / "binvault.conf"
         self.assertEqual(self.apply(self.seal_next()).returncode, 0)
         self.start()
+        self.assertRegex(self.vault.verb("status", expect=(0, 6)),
+                         rf"(?m)^config   version {self.version} of its bundle\n"
+                         r"config   last refused .*: '.*' comes from no bundle, and")
         self.assert_verified()
 
     def test_a_configuration_edited_in_its_place_is_refused(self):
