@@ -7,6 +7,7 @@ import unittest
 from tests.integration.lab import skip
 from tests.integration.lab.loopfs import LoopFileSystem
 from tests.integration.lab.mariadb import MariaDB
+from tests.integration.lab.processes import wait_until
 from tests.integration.lab.proxy import Proxy
 from tests.integration.lab.traffic import MEBIBYTE, Traffic
 from tests.integration.pull_keeper import NO_SPACE, Keeper
@@ -288,7 +289,10 @@ class ServerTest(PullTest):
         gone = self.server.binlogs()[-1][0]
         self.server.rotate()
         self.server.rotate()
-        self.server.sql(f"PURGE BINARY LOGS TO '{self.server.binlogs()[-1][0]}'")
+        purge = f"PURGE BINARY LOGS TO '{self.server.binlogs()[-1][0]}'"
+        # MariaDB keeps a file until its engines have told that they do not need it.
+        wait_until(lambda: self.server.sql(purge) == [] and len(self.server.binlogs()) == 1, 30,
+                   "the server purges")
         self.restart()
         self.wait(lambda: self.keeper.segments[-1].reason == "purged", "a generation begins")
         self.assertIn(f"the server has {gone} no more", self.keeper.segments[-1].sentence)
