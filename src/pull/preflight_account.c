@@ -16,7 +16,7 @@
 #include "pull/preflight_facts.h"
 
 #define ROLES_MAX      64u
-#define STATEMENT_SIZE 2048
+#define STATEMENT_SIZE (2 * FACT_ACCOUNT + 64)
 
 struct reading {
 	struct connection *connection;
