@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "base/checked.h"
 #include "base/name.h"
 
 typedef int (*check)(const char *name, struct error *err);
@@ -24,12 +25,13 @@ static void nothing_can_leave_its_directory(void **state)
 	static const char *const bad[] = {"",	     ".",   "..",	"/",	 "a/b",	 "../a",
 					  ".hidden", "a b", "a\nb",	"a\\b",	 "a:b",	 "a*",
 					  "~",	     "$x",  "\xc3\xa4", "a\x01", "a\x7f"};
-	check checks[] = {name_check_source, name_check_binlog, name_check_export};
+	check checks[] = {name_check_source, name_check_binlog, name_check_export,
+			  name_check_bundled};
 	struct error err = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		for (int c = 0; c < 3; c++)
+		for (size_t c = 0; c < ARRAY_LENGTH(checks); c++)
 			assert_int_equal(checks[c](bad[i], &err), ERROR_USAGE);
 	}
 }
@@ -53,6 +55,8 @@ static void each_byte_is_allowed_or_not_as_the_contract_says(void **state)
 		assert_int_equal(name_check_binlog(later, &err) == 0, word || byte == '.');
 		assert_int_equal(name_check_export(first, &err) == 0, word);
 		assert_int_equal(name_check_export(later, &err) == 0, word || byte == '.');
+		assert_int_equal(name_check_bundled(first, &err) == 0, word);
+		assert_int_equal(name_check_bundled(later, &err) == 0, word || byte == '.');
 	}
 }
 
@@ -67,11 +71,12 @@ static void lengths_are_bounded(void **state)
 		{name_check_binlog, BINLOG_NAME_MAX,
 		 "binlog file name of 129 characters: 1 to 128"},
 		{name_check_export, EXPORT_NAME_MAX, "export name of 65 characters: 1 to 64"},
+		{name_check_bundled, BUNDLE_NAME_MAX, "file name of 65 characters: 1 to 64"},
 	};
 	struct error err = {0};
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
 		char name[200] = {0};
 
 		memset(name, 'a', kinds[i].max);

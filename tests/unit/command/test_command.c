@@ -86,6 +86,24 @@ static void every_mistake_says_what_to_do(void **state)
 		     "unknown or ambiguous option '-x'");
 }
 
+static void an_option_that_must_be_given_is_asked_for(void **state)
+{
+	struct command_context context;
+	const char *value = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(parse(&context, &err, 5, "binvault", "config", "apply", "--owner=o", "--key="),
+		  &err);
+	assert_string_equal(context.command->verb, "config apply");
+	assert_ok(command_required(&context, "owner", &value, &err), &err);
+	assert_string_equal(value, "o");
+	assert_fails(command_required(&context, "key", &value, &err), &err, ERROR_USAGE,
+		     "--key is missing. Do: binvault config apply --help");
+	assert_fails(command_required(&context, "directory", &value, &err), &err, ERROR_USAGE,
+		     "--directory is missing");
+}
+
 static void the_configuration_is_loaded_once_with_its_hash(void **state)
 {
 	struct command_context context = {
@@ -207,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_verb_is_found_before_and_behind_options),
 		cmocka_unit_test(no_verb_is_help_and_help_works_everywhere),
 		cmocka_unit_test(every_mistake_says_what_to_do),
+		cmocka_unit_test(an_option_that_must_be_given_is_asked_for),
 		cmocka_unit_test(the_configuration_is_loaded_once_with_its_hash),
 		cmocka_unit_test(manual_and_completion_name_every_verb),
 		cmocka_unit_test(a_verb_of_two_words_is_found_by_both),
