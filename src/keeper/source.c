@@ -40,19 +40,27 @@ static void resume_ended(struct source *source)
 	memcpy(resume->next_file, source->ended.next_file, sizeof(resume->next_file));
 }
 
-/*
- * A segment in which no transaction ended does not know: the one before it may. Where that is not
- * sealed, the file is to be read from its beginning.
- */
-static uint64_t transaction_end(const struct attached *before,
-				const struct segment_sealed_record *record)
+/* The later one of a file counts; one that was opened before says less, whenever it is sealed. */
+static void whole_take(struct source *source, const struct segment_sealed_record *record)
 {
-	if (record->end.summary.transaction_count > 0)
-		return record->end.summary.transaction_end;
-	if (before->kind != ATTACHED_START && before->good_end == record->start_position &&
-	    memcmp(before->file_id.bytes, record->file_id.bytes, HASH_SIZE) == 0)
-		return before->transaction_end;
-	return ATTACHED_FIRST_POSITION;
+	if (record->end.summary.transaction_count == 0 ||
+	    record->opened_index < source->whole.opened_index)
+		return;
+	source->whole.opened_index = record->opened_index;
+	source->whole.file_id = record->file_id;
+	source->whole.position = record->end.summary.transaction_end;
+}
+
+/*
+ * A segment in which no transaction ended does not know: one before it may. Where that is not
+ * sealed, an earlier end is as true, if later to reach, and at worst the file's beginning.
+ */
+static void resume_whole(struct source *source)
+{
+	struct attached *resume = &source->resume;
+	bool same_file = memcmp(source->whole.file_id.bytes, resume->file_id.bytes, HASH_SIZE) == 0;
+
+	resume->transaction_end = same_file ? source->whole.position : ATTACHED_FIRST_POSITION;
 }
 
 /* It needs no segment before it to say where pulling goes on. */
@@ -71,7 +79,6 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 {
 	struct attached *resume = &source->resume;
 	const struct segment_summary *summary = &record->end.summary;
-	uint64_t whole;
 
 	if (summary->event_count == 0 && record->end.next_file[0]) {
 		memcpy(source->ended.binlog_file, record->binlog_file, sizeof(record->binlog_file));
@@ -80,11 +87,14 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 		source->ended.position = record->start_position;
 		resume_ended(source);
 	}
-	if (summary->event_count == 0 ||
-	    (resume->kind != ATTACHED_START && record->opened_index < source->resume_index))
+	whole_take(source, record);
+	if (resume->kind != ATTACHED_START && record->opened_index < source->resume_index) {
+		resume_whole(source);
+		return;
+	}
+	if (summary->event_count == 0)
 		return;
 	source->resume_index = record->opened_index;
-	whole = transaction_end(resume, record);
 	memset(resume, 0, sizeof(*resume));
 	resume->kind = record->end.next_file[0] ? ATTACHED_NEXT : ATTACHED_RESUME;
 	memcpy(resume->identity, record->identity, SEGMENT_IDENTITY_SIZE);
@@ -95,8 +105,8 @@ static void resume_take(struct source *source, const struct segment_sealed_recor
 	resume->good_end = summary->event_end;
 	resume->last_event_position = summary->last_event_position;
 	resume->last_event_crc = summary->last_event_crc;
-	resume->transaction_end = whole;
 	resume->gtids = record->gtids_archived;
+	resume_whole(source);
 	coverage_sealed(source, summary->transaction_last_usec, clock_realtime_usec());
 	resume_ended(source);
 }

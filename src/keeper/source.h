@@ -46,6 +46,13 @@ struct source {
 	uint64_t resume_index;	/* its opened leaf */
 	struct attached resume; /* kind ATTACHED_START: nothing is sealed yet */
 
+	/* Behind the last transaction that is sealed whole: which segment and file, and where. */
+	struct {
+		uint64_t opened_index;
+		struct hash file_id;
+		uint64_t position;
+	} whole;
+
 	/* The newest segment without an event that says that its file ended, and where. */
 	struct {
 		char binlog_file[BINLOG_NAME_MAX + 1];

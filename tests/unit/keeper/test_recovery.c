@@ -334,6 +334,41 @@ static void a_transaction_that_is_archived_in_part_is_told_from_its_beginning(vo
 	assert_int_equal(attached.transaction_end, 104);
 }
 
+static bool second_is_sealed(void *context)
+{
+	return sealed(context) && sealed(context)->start_position == 204;
+}
+
+static void that_holds_in_whatever_order_they_are_sealed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct attached attached;
+	struct held first, second;
+
+	fixture_attach(fixture);
+	fixture_open(fixture, "bin.000001", 4, &first);
+	held_event(&first, 0);
+	held_add(&first, 0, false);
+	held_end(&first, SEGMENT_ENDED_SIZE, NULL);
+	fixture_open(fixture, "bin.000001", 204, &second);
+	held_add(&second, 0, false);
+	held_end(&second, SEGMENT_ENDED_SIZE, NULL);
+	fixture_closed(fixture, &second);
+	assert_true(fixture_run_until(fixture, 10, second_is_sealed, fixture));
+	fixture_closed(fixture, &first);
+	fixture_puller_leave(fixture);
+	attached = fixture_attach(fixture);
+	assert_int_equal(attached.good_end, 304);
+	assert_int_equal(attached.transaction_end, 104);
+
+	fixture_puller_leave(fixture);
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	attached = fixture_attach(fixture);
+	assert_int_equal(attached.good_end, 304);
+	assert_int_equal(attached.transaction_end, 104);
+}
+
 static void torn_bytes_of_any_length_are_void_after_a_power_cut(void **state)
 {
 	static const size_t lengths[] = {1, 512, 4095, 4096, 5000, 12288};
@@ -633,6 +668,7 @@ int main(void)
 		TEST(a_segment_file_that_is_gone_is_named_and_pulling_goes_on),
 		TEST(a_dead_pullers_frames_are_kept),
 		TEST(a_transaction_that_is_archived_in_part_is_told_from_its_beginning),
+		TEST(that_holds_in_whatever_order_they_are_sealed),
 		TEST(torn_bytes_of_any_length_are_void_after_a_power_cut),
 		TEST(part_of_an_event_lies_behind_the_good_end),
 		TEST(a_frame_behind_damage_is_not_ended_away),
