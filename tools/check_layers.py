@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 FILE_LINES, HEADER_LINES, FUNCTION_LINES, COLUMNS, TAB = 800, 150, 100, 100, 8
+PROGRAMS = ("src", "firmware-config")  # what is shipped; the rest is tests
 VAGUE = re.compile(r"(^|_)(util|utils|misc|common|helper|helpers)(_|$)")
 BANNED = {
     "strcpy": "snprintf or memcpy with a checked size", "strcat": "snprintf",
@@ -100,13 +101,15 @@ def check_includes(source, layers, libraries):
         where = f"{source.name}:{number}"
         if kind == '"':
             yield from check_own(where, folder, header, layers)
-        elif source.parts[0] == "src":
+        elif source.parts[0] in PROGRAMS:
             yield from check_library(where, folder, header, libraries)
 
 
 def owner(source):
     """The layer that a file belongs to; tests/unit/FOLDER/… belongs to FOLDER."""
     parts = source.parts
+    if parts[0] == "firmware-config":
+        return parts[0]
     if parts[0] == "src":
         return parts[1] if len(parts) > 2 else ""
     return parts[2] if len(parts) > 3 and parts[1] in ("unit", "fuzz") else ""
@@ -139,7 +142,7 @@ def check_library(where, folder, header, libraries):
 
 def check_sizes(source):
     """Files, headers, functions and lines are small enough to read."""
-    limit = HEADER_LINES if source.name.endswith(".h") and source.parts[0] == "src" else FILE_LINES
+    limit = HEADER_LINES if source.name.endswith(".h") and source.parts[0] in PROGRAMS else FILE_LINES
     if len(source.lines) > limit:
         yield (f"{source.name}:{limit + 1}: the file has {len(source.lines)} lines, more than "
                f"{limit}")
@@ -182,7 +185,7 @@ def check_calls(source):
 
 def check_state(source):
     """No mutable state outside functions; best effort, a declaration at a time."""
-    if source.parts[0] != "src" or STATE_ALLOWED.match(source.name):
+    if source.parts[0] not in PROGRAMS or STATE_ALLOWED.match(source.name):
         return
     inside = set()
     for begin, end in functions(source):
@@ -255,7 +258,7 @@ def check(top):
     for entry in sorted((top / "src").iterdir()):
         if entry.is_dir() and entry.name not in layers:
             yield f"src/{entry.name}:1: the folder is not in the table of src/ARCHITECTURE.md"
-    paths = sorted(path for folder in ("src", "tests") for path in (top / folder).rglob("*.[ch]"))
+    paths = sorted(path for folder in (*PROGRAMS, "tests") for path in (top / folder).rglob("*.[ch]"))
     for path in paths:
         source = Source(top, path)
         yield from check_includes(source, layers, libraries)

@@ -63,6 +63,13 @@ class LayersTest(unittest.TestCase):
         self.assert_found("<openssl/evp.h> belongs to crypto", "<ma_pvio.h> belongs to crypto",
                           "<curl/curl.h> is of no library")
 
+    def test_the_program_of_firmware_config_is_held_to_the_same(self):
+        self.write("src/ARCHITECTURE.md", (PROJECT / "src/ARCHITECTURE.md").read_text())
+        self.write("firmware-config/check/a.c", '#include "base/json.h"\n#include <curl/curl.h>\n'
+                   '#include "crypto/hash.h"\n#include <uuid/uuid.h>\nstatic int count;\n')
+        self.assert_found("a.c:3: firmware-config/ may not include", "<uuid/uuid.h> belongs to",
+                          "a.c:5: mutable")
+
     def test_what_is_too_large_is_found(self):
         self.write("src/io/b.c", "int f(void)\n{\n" + "\tg();\n" * 99 + "}\n" + "\n" * 700
                    + "\t" * 12 + "12345\n")

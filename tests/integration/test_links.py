@@ -31,6 +31,8 @@ MAY_NEED = {
     # What people type; it starts the others.
     "binvault": {*CONFIGURATION, "libjansson.so.4", "libcrypto.so.3", "libuuid.so.1",
                  "libzstd.so.1", "libdeflate.so.0"},
+    # For the administrator's workstation, in no image: the one program with an HTTP client.
+    "binvault-firmware-check": {"libjansson.so.4", "libcrypto.so.3", "libcurl.so.4"},
 }
 # Functions of libc that give a program more than it shall be able to do.
 LOADERS = {"dlopen", "dlmopen"}
