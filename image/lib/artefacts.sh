@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# From the root folder to a disk: erofs, dm-verity, initrd, UKI, ESP, GPT. No loop device is used.
+
+# A fixed salt is no weakness (it is no secret) and makes two builds equal.
+make_verity() {
+	local -a compression=(-zlz4hc,12)
+	[[ -z $lz4 ]] || compression=(-zlz4)
+	rm -f "$output"/root.{img,hash}
+	in_tools mkfs.erofs --quiet "-T$epoch" --all-time \
+		-U 5f0c9a52-0000-4000-8000-000000000001 "${compression[@]}" -C65536 \
+		-Efragments,dedupe,ztailpacking /mnt/root.img /mnt/root
+	in_tools veritysetup format --salt="$(printf %064d 0)" \
+		--uuid=5f0c9a52-0000-4000-8000-000000000002 --root-hash-file=/mnt/root.roothash \
+		/mnt/root.img /mnt/root.hash >/dev/null
+	root_hash=$(<"$output/root.roothash")
+}
+
+make_command_line() {
+	{
+		lines_of cmdline.in
+		echo "roothash=$root_hash"
+	} | paste -s -d ' ' >"$output/cmdline"
+}
+
+make_initrd() {
+	local tree=$output/initrd from=$tools/usr/lib/modules/$kernel module name
+	rm -rf "$tree"
+	mkdir -p "$tree"/{dev,proc,sys,sysroot,modules}
+	install -m 755 "$output/compile/bin/initrd-init" "$tree/init"
+	cp "$output/cmdline" "$tree/cmdline"
+	lines_of modules.initrd | modules_with_needs "$from" | while read -r module; do
+		name=$(basename "$module" .xz)
+		xz -dc "$from/$module" >"$tree/modules/$name"
+		echo "/modules/$name"
+	done >"$output/modules.load"
+	mv "$output/modules.load" "$tree/modules.load"
+	find "$tree" -exec touch -h -d "@$epoch" {} +
+	in_tools sh -c 'cd /mnt/initrd && find . -print0 | LC_ALL=C sort -z |
+		cpio --quiet --null --reproducible -R 0:0 -o -H newc | zstd -q -19 -c >/mnt/initrd.zst'
+}
+
+make_uki() {
+	printf 'ID=binvault\nNAME="Binvault appliance"\nVERSION_ID=%s\nIMAGE_VERSION=%s\n' \
+		"$version" "$version" >"$output/os-release"
+	in_tools ukify build --linux="/boot/vmlinuz-$kernel" --initrd=/mnt/initrd.zst \
+		--cmdline=@/mnt/cmdline --os-release=@/mnt/os-release --uname="$kernel" \
+		--output=/mnt/vault.unsigned.efi >/dev/null
+}
+
+# Keys for trying it out, made once a folder and never part of the project. A release is signed
+# elsewhere, over vault.unsigned.efi; see README.md.
+make_test_keys() {
+	local key
+	mkdir -p "$keys"
+	for key in PK KEK db foreign; do
+		[[ -e $keys/$key.crt ]] || in_tools openssl req -new -x509 -newkey rsa:2048 -noenc \
+			-sha256 -days 3650 -subj "/CN=Binvault test $key/" -keyout "/keys/$key.key" \
+			-out "/keys/$key.crt" 2>/dev/null
+	done
+}
+
+# The signature stands alone as well: whoever has the unsigned bytes can attach and compare.
+sign() {
+	local from=$1 to=$2
+	in_tools sbsign --detached --key /keys/db.key --cert /keys/db.crt \
+		--output "/mnt/$to.signature" "$from" 2>/dev/null
+	in_tools cp "$from" "/mnt/$to"
+	in_tools sbattach --attach "/mnt/$to.signature" "/mnt/$to" 2>/dev/null
+}
+
+# esp FILE SOURCE=TARGET...: a FAT32 file system with these files.
+esp() {
+	local file=$1 pair target
+	shift
+	rm -f "${output:?}/$file"
+	truncate -s 80M "$output/$file"
+	in_tools mkfs.vfat --invariant -F 32 -i 5f0c9a52 -n ESP "/mnt/$file" >/dev/null
+	in_tools mmd -i "/mnt/$file" ::EFI ::EFI/BOOT ::EFI/Linux ::loader
+	for pair in "$@"; do
+		target=${pair#*=}
+		in_tools mcopy -o -i "/mnt/$file" "${pair%%=*}" "::$target"
+	done
+}
+
+guid() {
+	sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12})$/\1-\2-\3-\4-\5/' <<<"$1"
+}
+
+mib() {
+	echo $((($(stat -c %s "$1") + 1048575) / 1048576))
+}
+
+# disk ESP FILE: slot A is filled, slot B is as large and empty, for the next version.
+disk() {
+	local esp_file=$1 file=$2 esp_size hash_size=16 at=1 size rest
+	local root_size=$((($(mib "$output/root.img") * 3 / 2 + 15) / 16 * 16))
+	esp_size=$(mib "$output/$esp_file")
+	rm -f "${output:?}/$file"
+	truncate -s $((2 + esp_size + 2 * (root_size + hash_size)))M "$output/$file"
+	{
+		echo "label: gpt"
+		echo "label-id: 5f0c9a52-0000-4000-8000-00000000000a"
+		while read -r size rest; do
+			echo "start=${at}MiB, size=${size}MiB, $rest"
+			at=$((at + size))
+		done <<-END
+			$esp_size type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B,uuid=5f0c9a52-0000-4000-8000-00000000000b,name=esp
+			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=$(guid "${root_hash:0:32}"),name=root_a,attrs="GUID:60"
+			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=$(guid "${root_hash:32}"),name=verity_a,attrs="GUID:60"
+			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=5f0c9a52-0000-4000-8000-00000000000d,name=root_b,attrs="GUID:60"
+			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=5f0c9a52-0000-4000-8000-00000000000e,name=verity_b,attrs="GUID:60"
+		END
+	} >"$output/partitions"
+	in_tools sfdisk --quiet "/mnt/$file" <"$output/partitions"
+	place "$esp_file" "$file" 1
+	place root.img "$file" $((1 + esp_size))
+	place root.hash "$file" $((1 + esp_size + root_size))
+}
+
+place() {
+	dd if="$output/$1" of="$output/$2" bs=1M seek="$3" conv=notrunc,sparse status=none
+}
+
+# Package, version and source of everything from Debian, and ourselves.
+make_sbom() {
+	{
+		printf 'package\tversion\tsource\n'
+		awk -v RS= -F '\n' '{
+			name = version = source = ""
+			for (i = 1; i <= NF; i++) {
+				if ($i ~ /^Package: /) name = substr($i, 10)
+				if ($i ~ /^Version: /) version = substr($i, 10)
+				if ($i ~ /^Source: /) source = substr($i, 9)
+			}
+			print name "\t" version "\t" (source ? source : name)
+		}' "$output/packages.status" | LC_ALL=C sort
+		printf 'linux\t%s\tlinux\nbinvault\t%s\tbinvault\n' "$kernel" "$version"
+	} >"$output/sbom.tsv"
+}

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# The root of the image as a folder: the root tree, our programs and files, and what is taken away.
+
+lines_of() {
+	sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$image/$1"
+}
+
+# What a module needs comes before it: modules.dep names the nearest need first.
+modules_with_needs() {
+	local folder=$1 name line
+	while read -r name; do
+		line=$(grep -E "(^|/)${name//[-_]/[-_]}\.ko[^:]*:" "$folder/modules.dep") || continue
+		{
+			tr ' ' '\n' <<<"${line#*:}" | sed '/^$/d' | tac
+			echo "${line%%:*}"
+		}
+	done | awk '!seen[$0]++'
+}
+
+# Only the modules of the two lists are in the image: no driver that is absent can be loaded.
+copy_modules() {
+	local from=$tools/usr/lib/modules/$kernel to=$root/usr/lib/modules/$kernel module
+	mkdir -p "$to"
+	cp "$from"/modules.{builtin,builtin.modinfo,order} "$to/"
+	{ lines_of modules.initrd && lines_of modules.root; } | modules_with_needs "$from" |
+		while read -r module; do
+			install -D -m 644 "$from/$module" "$to/$module"
+		done
+	in_tools depmod -b /mnt/root/usr "$kernel"
+}
+
+delete_unwanted() {
+	local pattern program keep
+	keep=" $(lines_of keep.list | tr '\n' ' ')"
+	for program in "$root"/usr/{bin,sbin}/*; do
+		[[ $keep == *" ${program##*/} "* ]] || rm -f "$program"
+	done
+	while read -r pattern; do
+		# shellcheck disable=SC2086 # the pattern is meant
+		(cd "$root" && rm -rf -- $pattern)
+	done < <(lines_of delete.list)
+}
+
+mask_units() {
+	local unit
+	while read -r unit; do
+		ln -sf /dev/null "$root/etc/systemd/system/$unit"
+	done < <(lines_of masks.list)
+}
+
+enable_unit() {
+	mkdir -p "$root/etc/systemd/system/$2.wants"
+	ln -sf "${3:-/etc/systemd/system}/$1" "$root/etc/systemd/system/$2.wants/$1"
+}
+
+# Everything of the build that could differ from one day to the next.
+settle() {
+	: >"$root/etc/machine-id"
+	echo vault >"$root/etc/hostname"
+	rm -f "$root"/etc/{.pwd.lock,passwd-,shadow-,group-,gshadow-,resolv.conf}
+	sed -i -E 's#:[^:]*$#:/usr/sbin/nologin#' "$root/etc/passwd"
+	sed -i -E 's#^([^:]*):[^:]*:[^:]*:#\1:!*:1:#' "$root/etc/shadow"
+	chmod -R u-s,g-s "$root"
+	find "$root" -exec touch -h -d "@$epoch" {} +
+}
+
+make_root() {
+	rm -rf "$root"
+	cp -a "$root_tree" "$root"
+	cp "$root/var/lib/dpkg/status" "$output/packages.status"
+	DESTDIR='' in_tools env DESTDIR=/mnt/root ninja -C /mnt/compile install >/dev/null
+	install -m 755 "$output/compile/bin/binvault-selftest" "$root/usr/sbin/"
+	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
+	in_tools systemd-sysusers --root=/mnt/root
+	copy_modules
+	mask_units
+	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
+	for unit in binvault-{lock-modules,selftest,keeper,hsm}.service; do
+		enable_unit "$unit" multi-user.target
+	done
+	ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+	delete_unwanted
+	settle
+}
