@@ -39,12 +39,13 @@ make_initrd() {
 		cpio --quiet --null --reproducible -R 0:0 -o -H newc | zstd -q -19 -c >/mnt/initrd.zst'
 }
 
+# make_uki FILE [LINE]: LINE is another command line than the initrd's, for the tests.
 make_uki() {
 	printf 'ID=binvault\nNAME="Binvault appliance"\nVERSION_ID=%s\nIMAGE_VERSION=%s\n' \
 		"$version" "$version" >"$output/os-release"
 	in_tools ukify build --linux="/boot/vmlinuz-$kernel" --initrd=/mnt/initrd.zst \
-		--cmdline=@/mnt/cmdline --os-release=@/mnt/os-release --uname="$kernel" \
-		--output=/mnt/vault.unsigned.efi >/dev/null
+		--cmdline="@/mnt/${2:-cmdline}" --os-release=@/mnt/os-release --uname="$kernel" \
+		--output="/mnt/$1" >/dev/null
 }
 
 # Keys for trying it out, made once a folder and never part of the project. A release is signed
@@ -61,8 +62,8 @@ make_test_keys() {
 
 # The signature stands alone as well: whoever has the unsigned bytes can attach and compare.
 sign() {
-	local from=$1 to=$2
-	in_tools sbsign --detached --key /keys/db.key --cert /keys/db.crt \
+	local from=$1 to=$2 key=${3:-db}
+	in_tools sbsign --detached --key "/keys/$key.key" --cert "/keys/$key.crt" \
 		--output "/mnt/$to.signature" "$from" 2>/dev/null
 	in_tools cp "$from" "/mnt/$to"
 	in_tools sbattach --attach "/mnt/$to.signature" "/mnt/$to" 2>/dev/null
@@ -136,4 +137,54 @@ make_sbom() {
 		}' "$output/packages.status" | LC_ALL=C sort
 		printf 'linux\t%s\tlinux\nbinvault\t%s\tbinvault\n' "$kernel" "$version"
 	} >"$output/sbom.tsv"
+}
+
+# Firmware variables for a virtual machine: our keys enrolled, Secure Boot on; and the same with the
+# kernel image revoked by its hash.
+make_test_variables() {
+	local owner=5f0c9a52-0000-4000-8000-0000000000aa
+	local -a enrol=(--set-pk "$owner" /keys/PK.crt --add-kek "$owner" /keys/KEK.crt
+		--add-db "$owner" /keys/db.crt --secure-boot)
+	cp /usr/share/OVMF/OVMF_VARS_4M.fd "$output/ovmf.fd"
+	in_tools hash-to-efi-sig-list /mnt/vault.efi /mnt/revoked.esl >/dev/null
+	in_tools virt-fw-vars --input /mnt/ovmf.fd --output /mnt/test/enrolled.fd "${enrol[@]}"
+	in_tools virt-fw-vars --input /mnt/ovmf.fd --output /mnt/test/revoked.fd "${enrol[@]}" \
+		--set-dbx /mnt/revoked.esl
+	rm "$output/ovmf.fd"
+}
+
+# test_disk NAME KERNEL: started by the firmware itself, whose word on it is then on the console.
+test_disk() {
+	esp test/esp.img "/mnt/$2=EFI/BOOT/BOOTX64.EFI"
+	disk test/esp.img "test/$1.img"
+	rm "$output/test/esp.img"
+}
+
+# One disk for each way in which a kernel image can be wrong; what is wrong inside the root, the
+# tests do themselves to a copy.
+make_test_disks() {
+	local signed_hash=$root_hash
+	rm -rf "$output/test"
+	mkdir "$output/test"
+	test_disk good vault.efi
+	test_disk unsigned vault.unsigned.efi
+	sign /mnt/vault.unsigned.efi test/kernel.efi foreign
+	test_disk foreign test/kernel.efi
+	sed 's/$/ systemd.unit=emergency.target/' "$output/cmdline" >"$output/test/cmdline"
+	make_uki test/unsigned.efi test/cmdline
+	sign /mnt/test/unsigned.efi test/kernel.efi
+	test_disk other_line test/kernel.efi
+	# the last digit of the hash is another one, on the disk as well
+	sed -i "s/$signed_hash/${signed_hash:0:63}$(printf %x $((0x${signed_hash:63} ^ 1)))/" \
+		"$output/cmdline"
+	root_hash=${signed_hash:0:63}$(printf %x $((0x${signed_hash:63} ^ 1)))
+	make_initrd
+	make_uki test/unsigned.efi
+	sign /mnt/test/unsigned.efi test/kernel.efi
+	test_disk wrong_hash test/kernel.efi
+	root_hash=$signed_hash
+	make_command_line
+	make_initrd
+	make_test_variables
+	rm -f "$output"/test/{kernel.efi,kernel.efi.signature,unsigned.efi,cmdline}
 }
