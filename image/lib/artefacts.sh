@@ -147,10 +147,12 @@ make_test_variables() {
 		--add-db "$owner" /keys/db.crt --secure-boot)
 	cp /usr/share/OVMF/OVMF_VARS_4M.fd "$output/ovmf.fd"
 	in_tools hash-to-efi-sig-list /mnt/vault.efi /mnt/revoked.esl >/dev/null
+	in_tools sign-efi-sig-list -a -g "$owner" -t "2026-01-01 00:00:00" -k /keys/KEK.key \
+		-c /keys/KEK.crt dbx /mnt/revoked.esl /mnt/revoked.auth >/dev/null
 	in_tools virt-fw-vars --input /mnt/ovmf.fd --output /mnt/test/enrolled.fd "${enrol[@]}"
 	in_tools virt-fw-vars --input /mnt/ovmf.fd --output /mnt/test/revoked.fd "${enrol[@]}" \
-		--set-dbx /mnt/revoked.esl
-	rm "$output/ovmf.fd"
+		--set-dbx /mnt/revoked.auth
+	rm "$output"/{ovmf.fd,revoked.esl,revoked.auth}
 }
 
 # test_disk NAME KERNEL: started by the firmware itself, whose word on it is then on the console.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What PCR 11 of the TPM holds when a vault is up: computed from the kernel image alone.
 
-    image/pcr11 FILE.efi
+    image/pcr11.py FILE.efi
 
 systemd-stub extends it by the name and the contents of each section, in its own order; systemd
 then by one word a phase. Prints the value of the sha256 bank.
