@@ -1,9 +1,9 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # From the root folder to a disk: erofs, dm-verity, initrd, UKI, ESP, GPT. No loop device is used.
 
 # A fixed salt is no weakness (it is no secret) and makes two builds equal.
 make_verity() {
-	local -a compression=(-zlz4hc,12)
+	local -a compression=('-zlz4hc,12')
 	[[ -z $lz4 ]] || compression=(-zlz4)
 	rm -f "$output"/root.{img,hash}
 	in_tools mkfs.erofs --quiet "-T$epoch" --all-time \

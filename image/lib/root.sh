@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # The root of the image as a folder: the root tree, our programs and files, and what is taken away.
 
 lines_of() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # The two trees of Debian 13 that the image is made from: `tools` (what makes it, and the compiler)
 # and `root` (what runs in it). Each is made once from packages/NAME.list and kept in
 #
