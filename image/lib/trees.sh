@@ -63,7 +63,8 @@ make_tree() {
 	if ! INITRD=No SOURCE_DATE_EPOCH=$epoch mmdebstrap --mode=root "${options[@]}" \
 		--include="$packages" "$suite" "$work/tree" "${from[@]}" >"$work/log" 2>&1; then
 		tail -n 15 "$work/log" | sed 's/^/    | /'
-		fail "the $name tree could not be made; the whole log is $work/log"
+		say "the packages of the $name tree cannot be had; the whole log is $work/log"
+		exit 3
 	fi
 	dpkg-query --admindir="$work/tree/var/lib/dpkg" --show \
 		--showformat='${Package}=${Version}\n' | LC_ALL=C sort >"$work/lock"
