@@ -26,6 +26,7 @@ class Beyond:
             server, vault = stage.server, stage.vault
             self.proxy = vault.sources[SOURCE] = Proxy(stage.scratch, server)
             vault.write_configuration()
+            server.sql("CREATE DATABASE beyond_4_gib")
             server.rotate()
             server.stop()
             name, size = beyond.add(server)
@@ -48,15 +49,16 @@ class Beyond:
                 return name in self.sealed(vault)
 
             wait_until(sealed, 120, vault.tail, interval=0.1)
-            rereading = [text for text in told if f"re-reading {name}: " in text]
+            rereading = [text for text in told if "re-reading " in text]
             self.assertEqual(bool(rereading), self.rereads, told)
+            self.assertTrue(all(f"re-reading {name}: " in text for text in rereading), told)
             server.rotate()
             stage.archive()
             segments = [segment for segment in vault.segments(
                 vault.verb("list", SOURCE, "--output=json")) if segment["file"] == name]
             self.assertEqual(segments[-1]["end"], str(size))
             self.assertEqual(sum(int(segment["events"]) for segment in segments),
-                             2 + beyond.COUNT + beyond.SMALL_COUNT + 1)
+                             2 + beyond.COUNT + 3 * beyond.SMALL_COUNT + 1)
             self.assertEqual(len({segment["generation"] for segment in segments}), 1)
             self.assertIn("no defect", vault.verb("verify", "--decrypt"))
 

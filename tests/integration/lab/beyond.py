@@ -1,5 +1,6 @@
 """A binlog file beyond 4 GiB among those of a real server, on hardly any space: large events of
-zeros in a sparse file, with right lengths, positions and checksums.
+zeros in a sparse file, with right lengths, positions and checksums, and small transactions between
+those that lie beyond 4 GiB.
 
 No SQL makes such a file in reasonable time; to a server that sends its files it is one of its own.
 """
@@ -14,18 +15,31 @@ COUNT = 65  # from the last of them on, positions have more than 32 bits
 SMALL = 1 << 20
 SMALL_COUNT = 64  # behind them
 IGNORABLE, ROTATE, IGNORABLE_FLAG, FIRST_POSITION = 28, 4, 0x80, 4
+HEADER_SIZE = binlog.HEADER.size
 ZEROS = bytes(1 << 20)
 
 
+GTIDS = {"GTID": HEADER_SIZE + 17, "MARIADB_GTID": HEADER_SIZE}  # where its number is
+
+
 def add(server):
-    """Make it the last but one of the stopped `server`'s files; returns (name, size)."""
+    """Make it the last but one of the stopped `server`'s files; returns (name, size).
+
+    The server has written one transaction of a single statement, and begun another file.
+    """
     index = server.data / f"{server.binlog_base}.index"
     names = index.read_text().split()
-    template = (server.data / names[-1]).read_bytes()
+    before, template = ((server.data / each).read_bytes() for each in names[-2:])
     prefix, number = names[-1].rsplit(".", 1)
     name, following = f"{prefix}.{int(number) + 1:06}", f"{prefix}.{int(number) + 2:06}"
     with open(server.data / name, "xb") as file:
-        size = _write(file, _beginning(template), following.removeprefix("./"), server.server_id)
+        transaction = _Transaction(before)
+        size = _write(file, _beginning(template), transaction, following.removeprefix("./"),
+                      server.server_id)
+    state = server.data / f"{server.binlog_base}.state"
+    if state.exists():  # MariaDB does not look into its files when it has this
+        domain_and_server = state.read_text().rsplit("-", 1)[0]
+        state.write_text(f"{domain_and_server}-{transaction.number}\n")
     index.write_text("".join(f"{each}\n" for each in names + [name]))
     return name.removeprefix("./"), size
 
@@ -38,10 +52,36 @@ def _beginning(template):
     return binlog.as_closed(binlog.MAGIC + b"".join(parts))
 
 
-def _write(file, beginning, following, server_id):
+class _Transaction:
+    """The last of a file, to be written again with the next numbers."""
+
+    def __init__(self, content):
+        found = binlog.events(content)
+        at = max(i for i, (name, _, _) in enumerate(found) if name.endswith("GTID"))
+        self.name = found[at][0]
+        self.events = [content[begin:begin + length] for _, begin, length in found[at:at + 2]]
+        assert found[at + 1][0] == "QUERY"
+        self.number = None
+        if self.name in GTIDS:
+            self.number, = struct.unpack_from("<Q", self.events[0], GTIDS[self.name])
+
+    def next(self):
+        """[(type, flags, body)] of its events."""
+        gtid = bytearray(self.events[0])
+        if self.name in GTIDS:
+            self.number += 1
+            struct.pack_into("<Q", gtid, GTIDS[self.name], self.number)
+        return [(binlog.HEADER.unpack_from(raw)[1], binlog.HEADER.unpack_from(raw)[5],
+                 bytes(raw[HEADER_SIZE:-4])) for raw in (gtid, self.events[1])]
+
+
+def _write(file, beginning, transaction, following, server_id):
     end = _Writer(file, server_id, beginning)
     for length in [LARGE] * COUNT + [SMALL] * SMALL_COUNT:
         end.event(IGNORABLE, IGNORABLE_FLAG, b"", length)
+        if length == SMALL:
+            for event in transaction.next():
+                end.event(*event)
     end.event(ROTATE, 0, struct.pack("<Q", FIRST_POSITION) + following.encode())
     return file.tell()
 
