@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -205,6 +207,14 @@ static int bounds_error(const struct connection *connection, const char *stateme
 	return 0;
 }
 
+/* The library's text ends in getaddrinfo()'s code: "Unknown server host 'db1' (-2)". */
+static const char *resolver_reason(const char *text)
+{
+	const char *code = strrchr(text, '(');
+
+	return gai_strerror(code ? (int)strtol(code + 1, NULL, 10) : EAI_FAIL);
+}
+
 /* What a person must change ends in REFUSED; what time may heal in UNAVAILABLE. */
 static int connect_error(struct connection *connection, struct error *err)
 {
@@ -239,6 +249,13 @@ static int connect_error(struct connection *connection, struct error *err)
 			"every time, it may not accept our tls-certificate (expired?), see "
 			"its log",
 			server, number, text);
+	case CR_UNKNOWN_HOST:
+		return error_set(
+			err, ERROR_UNAVAILABLE,
+			"the name of %s cannot be resolved: %s. It is tried again; do: see "
+			"that the name is right and that a server of /etc/resolv.conf "
+			"answers, or write the address in its place",
+			server, resolver_reason(text));
 	default:
 		return error_set(
 			err, ERROR_UNAVAILABLE,

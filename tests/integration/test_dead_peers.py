@@ -5,10 +5,12 @@ Each line is a real network between two network namespaces, with a server of its
 a puller at the other; all are cut side by side, because what takes the time is to notice it.
 """
 
+import socket
 import time
 import unittest
+from types import SimpleNamespace
 
-from tests.integration.lab import cable
+from tests.integration.lab import cable, skip
 from tests.integration.lab.cable import Cable
 from tests.integration.lab.hostile import HostileServer, History
 from tests.integration.lab.mariadb import MariaDB
@@ -228,6 +230,56 @@ class DeadPeersTest(unittest.TestCase):
         for line in lines:
             with self.subTest(line.name):
                 line.end()
+
+
+class SilentNameServer(Pulling):
+    """A server by its name, which three name servers are asked for that never answer."""
+
+    addresses = ("127.53.0.1", "127.53.0.2", "127.53.0.3")
+
+    def __init__(self, scratch, authority):
+        super().__init__(scratch, authority, "name", SimpleNamespace(host="db.example", port=3306))
+        self.resolv = scratch.directory("etc") / "resolv.conf"
+        self.resolv.write_text("".join(f"nameserver {address}\n" for address in self.addresses))
+        self.sockets = []
+        for address in self.addresses:
+            self.sockets.append(socket.socket(type=socket.SOCK_DGRAM))
+            self.sockets[-1].bind((address, 53))
+
+    def command(self):
+        return ["unshare", "--mount", "sh", "-c",
+                'mount --bind "$0" /etc/resolv.conf && exec "$@"', self.resolv, *super().command()]
+
+    def close(self):
+        for asked in self.sockets:
+            asked.close()
+
+
+class SilentNameServerTest(unittest.TestCase):
+    def test_it_is_noticed_within_15_s_and_the_puller_can_be_stopped(self):
+        skip.require_root()
+        skip.require_capability("CAP_SYS_ADMIN")
+        scratch = Scratch()
+        self.addCleanup(scratch.close)
+        pulling = SilentNameServer(scratch, Authority(scratch.directory("pki")))
+        self.addCleanup(pulling.close)
+        begin = time.monotonic()
+        pulling.start()
+        pulling.wait(lambda: any(state == "waiting" for state, *_ in pulling.keeper.states),
+                     "it is noticed", NOTICED_SECONDS)
+        noticed = time.monotonic() - begin
+        self.assertTrue(all(asked.recv(512) for asked in pulling.sockets))
+        self.assertGreater(noticed, 2)
+        sentence = [sentence for state, sentence, _ in pulling.keeper.states
+                    if state == "waiting"][0]
+        print(f"name: {noticed:.1f} s: {sentence}", flush=True)
+        self.assertRegex(sentence, "^the name of db.example:3306 cannot be resolved: Temporary "
+                                   "failure in name resolution. It is tried again; ")
+        asked = len(pulling.keeper.states)
+        pulling.wait(lambda: len(pulling.keeper.states) > asked, "it is asked for again", 30)
+        begin = time.monotonic()
+        pulling.stop()
+        self.assertLess(time.monotonic() - begin, NOTICED_SECONDS)
 
 
 if __name__ == "__main__":
