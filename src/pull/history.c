@@ -16,6 +16,11 @@ struct history {
 	bool known;
 	enum flavour flavour;
 	struct gtid_ranges *set;
+
+	/* The set with which the file at hand began, and the transactions in it: with no less the
+	 * server can begin its next one. Known if the file was followed from its beginning. */
+	bool own_known;
+	struct gtid_ranges *own;
 };
 
 struct gtid_ranges *history_set_new(void)
@@ -29,6 +34,7 @@ struct history *history_new(void)
 
 	ASSERT(history);
 	history->set = history_set_new();
+	history->own = history_set_new();
 	return history;
 }
 
@@ -37,13 +43,16 @@ void history_free(struct history *history)
 	if (!history)
 		return;
 	gtid_ranges_free(history->set);
+	gtid_ranges_free(history->own);
 	free(history);
 }
 
 void history_forget(struct history *history)
 {
 	gtid_ranges_clear(history->set);
+	gtid_ranges_clear(history->own);
 	history->known = false;
+	history->own_known = false;
 }
 
 /* MariaDB: up to the last number of the group. */
@@ -77,6 +86,8 @@ void history_begin_with(struct history *history, enum flavour flavour,
 	for (size_t i = 0; i < gtid_ranges_count(set); i++)
 		add_range(flavour, history->set, gtid_ranges_at(set, i));
 	history->known = !gtid_ranges_overflowed(set);
+	gtid_ranges_unite(history->own, history->set);
+	history->own_known = history->known;
 }
 
 int history_begin(struct history *history, enum flavour flavour,
@@ -94,6 +105,8 @@ int history_begin(struct history *history, enum flavour flavour,
 	if (r < 0)
 		return r;
 	history_begin_with(history, flavour, set);
+	/* Other servers of the source may have had what this one lacks. */
+	history->own_known = false;
 	return 0;
 }
 
@@ -110,6 +123,8 @@ void history_add(struct history *history, const uint8_t *group, size_t group_siz
 		return;
 	memcpy(range.group, group, group_size);
 	add_range(history->flavour, history->set, &range);
+	if (history->own_known)
+		add_range(history->flavour, history->own, &range);
 }
 
 bool history_known(const struct history *history)
@@ -313,6 +328,74 @@ static void join_anew(const struct history *history, const struct history_file *
 	}
 }
 
+static struct gtid_group group_of(const struct gtid_range *range)
+{
+	struct gtid_group group = {.size = range->group_size};
+
+	memcpy(group.bytes, range->group, range->group_size);
+	return group;
+}
+
+/* MariaDB: FLUSH BINARY LOGS DELETE_DOMAIN_ID has a server forget whole domains; not all of them.
+ */
+static bool is_forgotten(const struct gtid_ranges *start, const struct gtid_range *range)
+{
+	struct gtid_group group = group_of(range);
+
+	for (size_t i = 0; i < gtid_ranges_count(start); i++) {
+		struct gtid_group other = group_of(gtid_ranges_at(start, i));
+
+		if (gtid_group_same_domain(&group, &other))
+			return false;
+	}
+	return gtid_ranges_count(start) > 0;
+}
+
+/* What the server has sent and does not begin this file with: no honest one goes back. */
+static void find_lacking(const struct history *history, const struct history_file *file,
+			 struct gtid_ranges *lacking)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *missed = history_set_new();
+
+	if (!history->own_known || gtid_ranges_overflowed(history->own))
+		return;
+	gtid_ranges_unite(missed, history->own);
+	gtid_ranges_subtract(missed, file->start);
+	for (size_t i = 0; i < gtid_ranges_count(missed); i++) {
+		const struct gtid_range *range = gtid_ranges_at(missed, i);
+
+		if (file->flavour != FLAVOUR_MARIADB || !is_forgotten(file->start, range))
+			gtid_ranges_add(lacking, range);
+	}
+}
+
+static void join_in_order(const struct history *history, const struct history_file *file,
+			  const struct gtid_ranges *missing, struct generation_begin *begin)
+{
+	CLEANUP(gtid_ranges_freep)
+	struct gtid_ranges *lacking = history_set_new();
+	char list[HISTORY_TEXT_SIZE];
+
+	if (gtid_ranges_count(missing) > 0) {
+		begin->gap = true;
+		history_text(missing, list);
+		state_reason(begin, GENERATION_JUMPED,
+			     "%.128s begins with transactions that no archived file holds: %.200s",
+			     file->name, list);
+		return;
+	}
+	find_lacking(history, file, lacking);
+	if (gtid_ranges_count(lacking) == 0)
+		return;
+	begin->gap = true;
+	history_text(lacking, list);
+	state_reason(begin, GENERATION_JUMPED,
+		     "%.128s begins without transactions that %.128s before it holds: %.200s. Its "
+		     "GTIDs go back, or it is not what the server wrote",
+		     file->name, file->after_file, list);
+}
+
 void history_join(const struct history *history, const struct history_file *file,
 		  struct generation_begin *ret_begin, struct history *ret_next)
 {
@@ -329,6 +412,7 @@ void history_join(const struct history *history, const struct history_file *file
 		if (file->reason)
 			join_unknown(file, ret_begin);
 		history_begin_with(ret_next, file->flavour, file->start);
+		ret_next->own_known = ret_next->own_known && !file->start_unknown;
 		if (file->start_unknown && !file->reason && history_known(history))
 			gtid_ranges_unite(ret_next->set, history->set);
 		return;
@@ -337,14 +421,10 @@ void history_join(const struct history *history, const struct history_file *file
 	gtid_ranges_subtract(missing, history->set);
 	history_text(missing, list);
 	snprintf(missing_text, sizeof(missing_text), "%.200s is missing", list);
-	if (file->reason) {
+	if (file->reason)
 		join_anew(history, file, missing, missing_text, ret_begin);
-	} else if (gtid_ranges_count(missing) > 0) {
-		ret_begin->gap = true;
-		state_reason(ret_begin, GENERATION_JUMPED,
-			     "%.128s begins with transactions that no archived file holds: %.200s",
-			     file->name, list);
-	}
+	else
+		join_in_order(history, file, missing, ret_begin);
 	history_begin_with(ret_next, file->flavour, file->start);
 	/* A server that writes anew gives the numbers of what it lost to other transactions. */
 	if (ret_begin->reason != GENERATION_RESET && ret_begin->reason != GENERATION_DIVERGED)

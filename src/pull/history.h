@@ -70,6 +70,10 @@ bool history_whole_text(const struct history *history, char *text, size_t size);
  * join? @reason is why the stream could not go on by position; 0: the file follows the archived one
  * by its server's own ROTATE.
  *
+ * In order, it has to begin with all that the file before began with and held, as far as this
+ * history has followed that from its beginning. (MariaDB may forget a domain; with
+ * gtid_strict_mode=OFF a client can make a server's numbers go back, which counts as a break.)
+ *
  * Fills @ret_begin: reason 0 if the chain goes on, else why a generation begins, with the sentence
  * and whether there is a gap; `before` is the caller's business. @ret_next becomes the history when
  * the file's first events are archived: then what precedes it counts too.

@@ -24,7 +24,8 @@ enum generation_reason {
 	GENERATION_DIVERGED = 3, /* the server has another end of the file: it lost it in a crash,
 				    or was set back to an earlier state */
 	GENERATION_PURGED = 4,	 /* the server has removed files that were not archived */
-	GENERATION_JUMPED = 5,	 /* a file begins with transactions that none before it holds */
+	GENERATION_JUMPED = 5,	 /* a file begins with transactions that none before it holds, or
+				    without some that the one before it holds */
 };
 #define GENERATION_REASON_LAST GENERATION_JUMPED
 

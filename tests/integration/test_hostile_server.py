@@ -336,6 +336,16 @@ BEHIND_AN_ARCHIVED_EVENT = {
         only_heartbeats_before_the_format, "refused", TWICE + "no FORMAT_DESCRIPTION"),
 }
 
+# What the list of the second file names, and what is said about it; "": that is how it is.
+BACK = "Its GTIDs go back, or it is not what the server wrote"
+NEXT_FILE = {
+    (3,): "",
+    (2,): f"without transactions that {NAME} before it holds: 0-11-3. {BACK}",
+    (): f"without transactions that {NAME} before it holds: 0-11-3. {BACK}",
+    (4,): "with transactions that no archived file holds: 0-11-4",
+    (3, 7): "with transactions that no archived file holds: 0-12-7",
+}
+
 AT_THE_BEGINNING = {
     "a file without GTID_LIST": (
         instead(lambda s, f, p: [fake_rotate(f, p), s.history.events[0],
@@ -603,6 +613,29 @@ class HostileTest(unittest.TestCase):
             scene.server.lie = functools.partial(AT_THE_BEGINNING[name][0], scene)
             scene.start()
         self.tell(scenes, AT_THE_BEGINNING, lambda scene: b"\xfebin")
+
+    def test_what_a_file_claims_to_come_behind_is_compared_with_what_came(self):
+        """One archived file of 3 transactions, and what the next says about them."""
+        scenes = {}
+        for gtids, words in NEXT_FILE.items():
+            scene = scenes[gtids] = self.scene()
+            for number in (1, 2, 3):
+                scene.history.transact(number)
+            scene.history.end(NEXT, "rotate")
+            scene.server.earlier = [scene.history]
+            scene.server.history = History(NEXT, gtids=gtids)
+            scene.server.answers = scene.server.honest_answers()
+            scene.start()
+        for gtids, words in NEXT_FILE.items():
+            with self.subTest(gtids):
+                scene, history = scenes[gtids], scenes[gtids].server.history
+                scene.wait(lambda: scene.keeper.file_bytes(NEXT) == history.bytes, "all is archived")
+                first, second = scene.keeper.segments
+                self.assertEqual(scene.archived(), scene.history.bytes)
+                self.assertEqual((second.reason, second.gap), ("jumped", 1) if words else ("", 0))
+                self.assertEqual(second.sentence, f"{NEXT} begins {words}" if words else "")
+                self.assertEqual(second.generation != first.generation, bool(words))
+                self.assertEqual(scene.puller.stop(), 0)
 
     def test_lies_before_the_dump(self):
         scenes = {name: self.scene() for name in BEFORE_THE_DUMP}

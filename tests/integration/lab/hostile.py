@@ -25,6 +25,7 @@ HEADER_SIZE, CRC_SIZE, FIRST_POSITION = 19, 4, 4
 QUERY, STOP, ROTATE, FORMAT, HEARTBEAT, IGNORABLE, GTID, GTID_LIST = (
     2, 3, 4, 15, 27, 28, 162, 163)
 IN_USE, ARTIFICIAL = 1, 0x20
+SERVER_ID, STANDALONE = 11, 1
 
 # LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 1 | 8 | 1 << 9 | 1 << 11 | 1 << 13 | 1 << 15 | 1 << 19
@@ -37,7 +38,7 @@ COLUMN = (b"\x03def\0\0\0\x01v\0\x0c" + struct.pack("<HIBHB", 33, 1 << 20, TEXT_
           + b"\0\0")
 
 
-def event(kind, body, end, flags=0, server_id=11, time=1700000000):
+def event(kind, body, end, flags=0, server_id=SERVER_ID, time=1700000000):
     """An event with a right CRC that says it ends at `end` (0: it does not say)."""
     size = HEADER_SIZE + len(body) + CRC_SIZE
     return sign(struct.pack("<IBIIIH", time, kind, server_id, size, end & 0xFFFFFFFF, flags) + body
@@ -66,12 +67,15 @@ def format_description():
 
 
 class History:
-    """One binlog file that grows: FORMAT_DESCRIPTION, GTID_LIST and whatever is added."""
+    """One binlog file that grows: FORMAT_DESCRIPTION, GTID_LIST and whatever is added.
 
-    def __init__(self, name="hostile-bin.000001", seed=b"a", count=3):
+    `gtids` are the numbers, of domain 0 and each another server, that the list begins with."""
+
+    def __init__(self, name="hostile-bin.000001", seed=b"a", count=3, gtids=()):
         self.name, self._seed = name, seed
         self.events = [format_description()]
-        self.add(GTID_LIST, struct.pack("<I", 0))
+        self.add(GTID_LIST, struct.pack("<I", len(gtids)) + b"".join(
+            struct.pack("<IIQ", 0, SERVER_ID + i, number) for i, number in enumerate(gtids)))
         for _ in range(count):
             self.grow()
 
@@ -96,6 +100,11 @@ class History:
 
     def grow(self, size=100):
         self.add(IGNORABLE, self._seed * size)
+
+    def transact(self, number):
+        """A transaction of one statement with the GTID 0-11-number."""
+        self.add(GTID, struct.pack("<QIB6x", number, 0, STANDALONE))
+        self.add(QUERY, bytes(14) + b"CREATE TABLE t (i INT)")
 
     def end(self, next_name, how):
         """No more comes: by a ROTATE, by a STOP, or without a word as after a crash."""

@@ -114,7 +114,12 @@ class SemiSyncCampaign(Campaign):
 
     def _check_commits_go_on(self):
         count = self.commits.count
-        wait_until(lambda: self.commits.count >= count + 10, 90, lambda: (
+
+        def go_on():
+            self.commits.check()
+            return self.commits.count >= count + 10
+
+        wait_until(go_on, 90, lambda: (
             f"commits return: {self.vault.source_status(SOURCE)}\n{self._semi_sync_status()}"),
             interval=0.01)
 

@@ -66,6 +66,14 @@ static const struct join joins[] = {
 	{FLAVOUR_MARIADB, "0-1-100", "0-1-101", 0, true, GENERATION_JUMPED, true, "0-1-101"},
 	{FLAVOUR_MYSQL, ONE ":1-100", ONE ":1-102", 0, true, GENERATION_JUMPED, true,
 	 ONE ":101-102"},
+	{FLAVOUR_MARIADB, "0-1-100,0-2-150", "0-1-100,0-2-149", 0, true, GENERATION_JUMPED, true,
+	 "without transactions that binlog.000008 before it holds: 0-2-150"},
+	{FLAVOUR_MARIADB, "0-1-100,0-2-150", "0-2-150", 0, true, GENERATION_JUMPED, true,
+	 "0-1-100"},
+	{FLAVOUR_MARIADB, "0-1-100,7-1-3", "0-1-100", 0, true, 0, false, NULL},
+	{FLAVOUR_MYSQL, ONE ":1-100", ONE ":1-98:100", 0, true, GENERATION_JUMPED, true,
+	 "without transactions that binlog.000008 before it holds: " ONE ":99"},
+	{FLAVOUR_MYSQL, ONE ":1-100", "", 0, true, GENERATION_JUMPED, true, ONE ":1-100"},
 	{FLAVOUR_MYSQL, ONE ":1-100", ONE ":1-100," TWO ":7", 0, true, GENERATION_JUMPED, true,
 	 TWO ":7"},
 	/* another server: its file repeats, begins just there, or behind a gap */
@@ -120,6 +128,47 @@ static void assert_next(const struct join *join, const char *text)
 	check(join, next);
 	history_text(history_set(next), found);
 	assert_string_equal(found, text);
+	history_free(next);
+}
+
+/* After a start, or of a file whose beginning is damaged, nobody knows what this server had. */
+static void nothing_is_lacking_of_what_another_server_had(void **state)
+{
+	struct history *before = archived(FLAVOUR_MYSQL, ONE ":1-100"), *history = history_new();
+	struct history *next = history_new();
+	struct gtid_ranges *start = history_set_new();
+	struct gtid_snapshot snapshot;
+	struct generation_begin begin;
+	struct error err;
+	struct history_file file = {
+		.flavour = FLAVOUR_MYSQL,
+		.name = "binlog.000009",
+		.start = start,
+		.is_next = true,
+		.after_file = "binlog.000008",
+		.after_position = 4711,
+		.note = "",
+	};
+
+	(void)state;
+	history_snapshot(before, &snapshot);
+	assert_ok(history_begin(history, FLAVOUR_MYSQL, &snapshot, &err), &err);
+	assert_ok(history_read_text(FLAVOUR_MYSQL, ONE ":1-90", start, &err), &err);
+	history_join(history, &file, &begin, next);
+	assert_int_equal(begin.reason, 0);
+	/* But that file was followed from its beginning. */
+	history_add(next, (const uint8_t *)"x", 1, 7);
+	history_join(next, &file, &begin, history);
+	assert_int_equal(begin.reason, GENERATION_JUMPED);
+	file.start_unknown = true;
+	history_join(next, &file, &begin, history);
+	assert_int_equal(begin.reason, 0);
+	file.start_unknown = false;
+	history_join(history, &file, &begin, next);
+	assert_int_equal(begin.reason, 0);
+	gtid_ranges_free(start);
+	history_free(before);
+	history_free(history);
 	history_free(next);
 }
 
@@ -212,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_join_as_their_gtids_say),
+		cmocka_unit_test(nothing_is_lacking_of_what_another_server_had),
 		cmocka_unit_test(a_server_that_writes_anew_has_its_numbers_anew),
 		cmocka_unit_test(transactions_count_as_they_come),
 		cmocka_unit_test(a_mariadb_server_has_all_up_to_its_last_number),
