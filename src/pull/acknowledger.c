@@ -22,7 +22,7 @@ struct acknowledger {
 	struct tls_stream *stream;
 	struct packet packet;
 	size_t size, done; /* of the packet at hand; equal: none is */
-	bool has_next, has_sent;
+	bool has_next, has_poke, has_sent;
 	struct acknowledgement next;
 	struct acknowledgement begun, sent;
 };
@@ -51,6 +51,11 @@ void acknowledger_give(struct acknowledger *acknowledger, const struct acknowled
 	acknowledger->has_next = true;
 }
 
+void acknowledger_poke(struct acknowledger *acknowledger)
+{
+	acknowledger->has_poke = true;
+}
+
 const struct acknowledgement *acknowledger_sent(const struct acknowledger *acknowledger)
 {
 	return acknowledger->has_sent ? &acknowledger->sent : NULL;
@@ -58,11 +63,15 @@ const struct acknowledgement *acknowledger_sent(const struct acknowledger *ackno
 
 static void begin_packet(struct acknowledger *acknowledger)
 {
+	static const struct acknowledgement nothing;
 	struct packet *packet = &acknowledger->packet;
-	size_t length = strlen(acknowledger->next.file);
+	size_t length;
 
-	acknowledger->begun = acknowledger->next;
+	acknowledger->begun = acknowledger->has_next ? acknowledger->next : nothing;
+	length = strlen(acknowledger->begun.file);
+	/* Any packet will do. */
 	acknowledger->has_next = false;
+	acknowledger->has_poke = false;
 	acknowledger->size = offsetof(struct packet, file) + length;
 	acknowledger->done = 0;
 	packet->header = le32_put((uint32_t)(acknowledger->size - PACKET_HEADER_SIZE));
@@ -80,7 +89,7 @@ int acknowledger_send(struct acknowledger *acknowledger, unsigned *ret_sent,
 	*ret_sent = 0;
 	for (;;) {
 		if (acknowledger->done == acknowledger->size) {
-			if (!acknowledger->has_next)
+			if (!acknowledger->has_next && !acknowledger->has_poke)
 				return 1;
 			begin_packet(acknowledger);
 		}
@@ -93,6 +102,8 @@ int acknowledger_send(struct acknowledger *acknowledger, unsigned *ret_sent,
 			return 0;
 		acknowledger->done += (size_t)size;
 		if (acknowledger->done < acknowledger->size)
+			continue;
+		if (acknowledger->begun.file[0] == '\0')
 			continue;
 		acknowledger->sent = acknowledger->begun;
 		acknowledger->has_sent = true;

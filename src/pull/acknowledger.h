@@ -41,6 +41,12 @@ void acknowledger_start(struct acknowledger *acknowledger, struct tls_stream *st
 void acknowledger_give(struct acknowledger *acknowledger, const struct acknowledgement *next);
 
 /*
+ * A packet that acknowledges nothing: position 0 of no file, which is before all that a server
+ * knows. It wakes one that waits for a packet; see registration.h.
+ */
+void acknowledger_poke(struct acknowledger *acknowledger);
+
+/*
  * Send what was given. 1: all of it is sent; 0: the socket must become writable (or readable:
  * *ret_want) first. ERROR_CLOSED as tls_stream_write(). *ret_sent: how many packets have become
  * whole by this call.

@@ -44,10 +44,29 @@ void listening_end(struct listening *listening)
 
 bool listening_is_silent(const struct listening *listening)
 {
-	return clock_monotonic_usec() >= listening_deadline(listening);
+	return listening->waiting &&
+	       clock_monotonic_usec() >= listening->since_usec + listening->silence_usec;
+}
+
+static uint64_t doubt_usec(const struct listening *listening)
+{
+	return listening->since_usec + listening->silence_usec / 3 * 2;
+}
+
+bool listening_is_doubtful(struct listening *listening)
+{
+	if (!listening->waiting || listening->doubted_usec == listening->since_usec ||
+	    clock_monotonic_usec() < doubt_usec(listening))
+		return false;
+	listening->doubted_usec = listening->since_usec;
+	return true;
 }
 
 uint64_t listening_deadline(const struct listening *listening)
 {
-	return listening->waiting ? listening->since_usec + listening->silence_usec : UINT64_MAX;
+	if (!listening->waiting)
+		return UINT64_MAX;
+	if (listening->doubted_usec != listening->since_usec)
+		return doubt_usec(listening);
+	return listening->since_usec + listening->silence_usec;
 }

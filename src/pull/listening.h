@@ -17,6 +17,7 @@ struct listening {
 	uint64_t silence_usec; /* how long it may show none */
 	bool waiting;	       /* the ring watches the stream's descriptor */
 	uint64_t since_usec;   /* since when, or since something came */
+	uint64_t doubted_usec; /* the since_usec of which listening_is_doubtful() told */
 };
 
 /* @tag: of the ring, for the stream's readiness. */
@@ -28,6 +29,11 @@ void listening_begin(struct listening *listening, struct stream *stream, enum tl
 void listening_ready(struct listening *listening);
 void listening_end(struct listening *listening);
 
-/* Has it been silent for too long? When it will have been, monotonic; UINT64_MAX: not waiting. */
+/* Has it been silent for too long? */
 bool listening_is_silent(const struct listening *listening);
+
+/* Is most of that time over? Told once a silence. */
+bool listening_is_doubtful(struct listening *listening);
+
+/* When the next of the two will be, monotonic; UINT64_MAX: not waiting. */
 uint64_t listening_deadline(const struct listening *listening);

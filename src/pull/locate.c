@@ -247,6 +247,9 @@ int locate(struct connection *connection, const struct server_facts *facts,
 		r = locate_start(connection, facts, request->source->start, &location, err);
 	} else if (!request->same_server) {
 		r = locate_other(connection, facts, request, &location, err);
+	} else if (!request->reason && request->behind_torn && place->closed) {
+		memcpy(location.file, place->next_file, sizeof(location.file));
+		location.behind_torn = true;
 	} else if (!request->reason) {
 		memcpy(location.file, place->file, sizeof(location.file));
 		location.resumes = true;

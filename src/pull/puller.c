@@ -306,6 +306,8 @@ static void stream_lost(struct puller *puller, struct error *err)
 	leave_stream(puller);
 	if (code == ERROR_DIVERGED)
 		plan_divergence(puller, err->message);
+	else if (stream_file_is_torn(puller->stream))
+		servers_again(&puller->servers, clock_monotonic_usec());
 	else
 		plan_retry(puller, code, err->message);
 }
@@ -320,6 +322,7 @@ static int open_stream(struct puller *puller, struct error *err)
 		.reason = puller->divergence.reason,
 		.accept_other = servers_may_fail_over(&puller->servers, clock_monotonic_usec()),
 		.same_history = puller->same_history,
+		.behind_torn = stream_file_is_torn(puller->stream),
 		.credential = puller->credential,
 		.list = &puller->observing.list,
 	};
@@ -685,6 +688,8 @@ static int turn(struct puller *puller, struct error *err)
 			  puller->listening.silence_usec / USEC_PER_MSEC);
 		stream_lost(puller, err);
 	}
+	if (stream_is_open(puller->stream) && listening_is_doubtful(&puller->listening))
+		stream_wake(puller->stream);
 	/* The next pre-flight judges it. */
 	if (is_streaming(puller) && observing_take_encryption(&puller->observing)) {
 		leave_stream(puller);

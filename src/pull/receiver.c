@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/log.h"
 #include "base/units.h"
 #include "binlog/event.h"
 #include "binlog/format.h"
@@ -166,6 +167,11 @@ uint64_t receiver_position(const struct receiver *receiver)
 	return receiver->position;
 }
 
+bool receiver_has_begun(const struct receiver *receiver)
+{
+	return receiver->await != AWAIT_ROTATE;
+}
+
 bool receiver_verified(const struct receiver *receiver)
 {
 	return receiver->await == AWAIT_EVENT;
@@ -220,6 +226,20 @@ static int check_next_file(const struct receiver *receiver, const char *next, st
 			 receiver->file, receiver->position, next);
 }
 
+static void begin_file(struct receiver *receiver, const char *file)
+{
+	snprintf(receiver->file, sizeof(receiver->file), "%s", file);
+	receiver->current |= strcmp(receiver->file, receiver->current_file) == 0;
+	receiver->position = PLACE_FIRST_POSITION;
+	receiver->await = AWAIT_FORMAT;
+	receiver->resumed = false;
+	receiver->reread = false;
+	receiver->tracker_known = false;
+	receiver->file_end = false;
+	receiver->next_file[0] = '\0';
+	receiver->format_size = 0;
+}
+
 /* The first one confirms what was asked for; a later one says that the file has ended. */
 static int take_fake_rotate(struct receiver *receiver, const struct packet_item *item,
 			    struct received *received, struct error *err)
@@ -265,18 +285,46 @@ static int take_fake_rotate(struct receiver *receiver, const struct packet_item 
 	r = check_next_file(receiver, rotate.file, err);
 	if (r < 0)
 		return r;
-	memcpy(receiver->file, rotate.file, sizeof(receiver->file));
-	receiver->current |= strcmp(receiver->file, receiver->current_file) == 0;
-	receiver->position = PLACE_FIRST_POSITION;
-	receiver->await = AWAIT_FORMAT;
-	receiver->resumed = false;
-	receiver->reread = false;
-	receiver->tracker_known = false;
-	receiver->file_end = false;
-	receiver->next_file[0] = '\0';
-	receiver->format_size = 0;
+	begin_file(receiver, rotate.file);
 	received->kind = RECEIVED_FILE;
 	received->next_file = receiver->file;
+	return 0;
+}
+
+/* Servers number their files in one sequence: "bin.000009", "bin.000010" (MariaDB and MySQL,
+ * sql/log.cc, find_uniq_filename()). False if the name has no number. */
+static bool numbered_next(const char *file, char next[static BINLOG_NAME_MAX + 1])
+{
+	const char *dot = strrchr(file, '.');
+	unsigned long long number;
+	char *end;
+	int length;
+
+	if (!dot || dot[1] < '0' || dot[1] > '9')
+		return false;
+	number = strtoull(dot + 1, &end, 10);
+	length = snprintf(next, BINLOG_NAME_MAX + 1, "%.*s.%06llu", (int)(dot - file), file,
+			  number + 1);
+	return *end == '\0' && length > 0 && length <= BINLOG_NAME_MAX;
+}
+
+int receiver_take_torn(struct receiver *receiver, struct received *ret_received, struct error *err)
+{
+	char next[BINLOG_NAME_MAX + 1];
+
+	if (receiver->await != AWAIT_EVENT && receiver->resumed)
+		return ends_before_place(receiver, err);
+	if (receiver->next_file[0])
+		memcpy(next, receiver->next_file, sizeof(next));
+	else if (receiver->await != AWAIT_EVENT || receiver->current ||
+		 !numbered_next(receiver->file, next))
+		return error_set(err, ERROR_DEFECT,
+				 "%s is torn at %" PRIu64 ", and no file of the server follows",
+				 receiver->file, receiver->position);
+	log_warning("file.torn", "file", LOG_TEXT(receiver->file), "position",
+		    LOG_NUMBER(receiver->position), "next", LOG_TEXT(next), LOG_END);
+	begin_file(receiver, next);
+	*ret_received = (struct received){.kind = RECEIVED_FILE, .next_file = receiver->file};
 	return 0;
 }
 

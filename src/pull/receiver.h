@@ -92,6 +92,15 @@ int receiver_take(struct receiver *receiver, const struct packet_item *item,
 		  struct received *ret_received, struct error *err) MUST_CHECK;
 
 /*
+ * The server has ended the dump, since the file's next event is torn: it died while it wrote it,
+ * took it back when it was started again, and goes on in the file that it numbers next. Nothing of
+ * this file is still to come, which is an item. ERROR_DIVERGED: not even the archived events are
+ * whole there; ERROR_DEFECT: it has no next file.
+ */
+int receiver_take_torn(struct receiver *receiver, struct received *ret_received,
+		       struct error *err) MUST_CHECK;
+
+/*
  * After an error: it is a wrong CRC that came for the first time, and the next connection tells
  * whether it is the source's. (Of an event that comes in pieces: the second time too.)
  */
@@ -100,6 +109,9 @@ bool receiver_suspected(const struct receiver *receiver);
 /* Where the stream stands: the file, and the end of the last whole event. */
 const char *receiver_file(const struct receiver *receiver);
 uint64_t receiver_position(const struct receiver *receiver);
+
+/* Something of the stream has come. */
+bool receiver_has_begun(const struct receiver *receiver);
 
 /* The last archived event has come again and is the same: what follows is new. */
 bool receiver_verified(const struct receiver *receiver);

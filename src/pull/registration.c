@@ -1,11 +1,15 @@
 #include "pull/registration.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/checked.h"
+#include "pull/place.h"
+
+#define WAKE_MSEC 1000
 
 /* Columns of SHOW PROCESSLIST. */
 #define PROCESS_ID	0
@@ -65,6 +69,24 @@ static int take_thread(void *context, size_t count, const char *const *columns, 
 	    strtoul(columns[PROCESS_ID], NULL, 10) == thread->id &&
 	    strncmp(columns[PROCESS_COMMAND], "Binlog Dump", strlen("Binlog Dump")) == 0)
 		thread->dumps = true;
+	return 0;
+}
+
+int registration_wake(struct connection *connection, const struct config_source *source,
+		      const struct server_facts *facts, const char *id, struct error *err)
+{
+	struct config_source nobody = *source;
+	struct session session;
+	struct pollfd fd;
+	int r;
+
+	nobody.server_id = 0;
+	/* "": the server's first file, which is there. */
+	r = handshake_dump(connection, &nobody, facts, id, "", PLACE_FIRST_POSITION, &session, err);
+	if (r < 0)
+		return r;
+	fd = (struct pollfd){.fd = connection_fd(connection), .events = POLLIN};
+	(void)poll(&fd, 1, WAKE_MSEC);
 	return 0;
 }
 

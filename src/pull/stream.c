@@ -31,7 +31,7 @@ struct stream {
 	struct session session;
 	struct location location;
 	uint64_t position; /* that was asked for */
-	bool file_is_gone;
+	bool file_is_gone, file_is_torn;
 };
 
 struct stream *stream_new(const struct config_source *source)
@@ -115,6 +115,11 @@ bool stream_file_is_gone(const struct stream *stream)
 	return stream->file_is_gone;
 }
 
+bool stream_file_is_torn(const struct stream *stream)
+{
+	return stream->file_is_torn;
+}
+
 bool stream_heard(struct stream *stream)
 {
 	return packet_reader_heard(stream->reader);
@@ -185,6 +190,7 @@ static int choose_place(struct stream *stream, const struct stream_request *requ
 		.place = request->place,
 		.history = request->history,
 		.reason = request->reason,
+		.behind_torn = request->behind_torn,
 	};
 	int r = is_archived_server(stream, request, err);
 
@@ -231,6 +237,7 @@ int stream_open(struct stream *stream, const struct stream_request *request, str
 	ASSERT(!stream->connection);
 	stream->facts.verdict[0] = '\0';
 	stream->file_is_gone = false;
+	stream->file_is_torn = false;
 	connection_id_make(stream->id);
 	r = connection_open(stream->source, request->server, request->credential, stream->id,
 			    &stream->connection, err);
@@ -270,7 +277,8 @@ static int server_error(struct stream *stream, unsigned number, struct error *er
 	if (number != SERVER_FATAL_READING_BINLOG)
 		return err->code;
 	if (strstr(text, "Could not find first log file")) {
-		if (!stream->location.resumes && !stream->location.reason)
+		if (!stream->location.resumes && !stream->location.reason &&
+		    !stream->location.behind_torn)
 			return error_set(
 				err, ERROR_REFUSED,
 				"the server does not have %s. Do: correct `start` (%.300s)", file,
@@ -304,6 +312,13 @@ static int name_server(const struct stream *stream, int r, struct error *err)
 	return error_prefix(err, "%s:%u", stream->server->host, (unsigned)stream->server->port);
 }
 
+/* LOG_READ_TRUNC: "binlog truncated in the middle of event; consider out of disk space" */
+static bool is_torn(unsigned number, const struct error *err)
+{
+	return number == SERVER_FATAL_READING_BINLOG &&
+	       strstr(err->message, "truncated in the middle of event");
+}
+
 int stream_next(struct stream *stream, struct received *ret_received, enum tls_want *ret_want,
 		struct error *err)
 {
@@ -311,7 +326,18 @@ int stream_next(struct stream *stream, struct received *ret_received, enum tls_w
 	unsigned number;
 	int r;
 
+	if (stream->file_is_torn)
+		return error_set(err, ERROR_CLOSED,
+				 "%s:%u ended the stream behind a file whose last event is torn; "
+				 "%s is the next",
+				 stream->server->host, (unsigned)stream->server->port,
+				 receiver_file(stream->receiver));
 	r = packet_reader_next(stream->reader, &item, &number, err);
+	if (r < 0 && is_torn(number, err)) {
+		r = receiver_take_torn(stream->receiver, ret_received, err);
+		stream->file_is_torn = r == 0;
+		return r < 0 ? r : 1;
+	}
 	if (r < 0)
 		return number ? server_error(stream, number, err) : name_server(stream, r, err);
 	if (item.kind == PACKET_NOTHING) {
@@ -332,6 +358,33 @@ enum packet_semi_sync stream_semi_sync(const struct stream *stream)
 void stream_acknowledge(struct stream *stream, const struct acknowledgement *acknowledgement)
 {
 	acknowledger_give(stream->acknowledger, acknowledgement);
+}
+
+static int wake_by_connection(struct stream *stream, struct error *err)
+{
+	CLEANUP(connection_freep)
+	struct connection *connection = NULL;
+	char id[CONNECTION_ID_SIZE];
+	int r;
+
+	connection_id_make(id);
+	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
+			    err);
+	return r < 0 ? r : registration_wake(connection, stream->source, &stream->facts, id, err);
+}
+
+void stream_wake(struct stream *stream)
+{
+	struct error err;
+
+	if (!stream->source->semi_sync || stream->facts.identity.flavour != FLAVOUR_MARIADB)
+		return;
+	if (receiver_has_begun(stream->receiver))
+		acknowledger_poke(stream->acknowledger);
+	else if (wake_by_connection(stream, &err) < 0)
+		log_warning("server.not-woken", "reason", LOG_TEXT(err.message), LOG_END);
+	else
+		log_info("server.woken", "connection", LOG_TEXT(stream->id), LOG_END);
 }
 
 const char *stream_semi_sync_absent(const struct stream *stream)

@@ -37,6 +37,7 @@ struct stream_request {
 	enum generation_reason reason; /* as locate_request */
 	bool accept_other;
 	bool same_history; /* as receiver_start() */
+	bool behind_torn;  /* as locate_request */
 	struct credential *credential;
 	struct binlog_list *list; /* the pre-flight's: taken if it is current, else read anew */
 };
@@ -70,6 +71,9 @@ int stream_next(struct stream *stream, struct received *ret_received, enum tls_w
 /* After ERROR_DIVERGED: has the server no more the archived file? */
 bool stream_file_is_gone(const struct stream *stream);
 
+/* It ended behind a file whose end is torn (receiver_take_torn()); known until the next begins. */
+bool stream_file_is_torn(const struct stream *stream);
+
 /* Has anything arrived since the last call? */
 bool stream_heard(struct stream *stream);
 
@@ -84,6 +88,10 @@ void stream_acknowledge(struct stream *stream, const struct acknowledgement *ack
 int stream_send(struct stream *stream, unsigned *ret_sent, enum tls_want *ret_want,
 		struct error *err) MUST_CHECK;
 const struct acknowledgement *stream_acknowledged(const struct stream *stream);
+
+/* The server shows no sign of life, and may be hanging: the remedy of registration.h, by a packet
+ * or, while nothing has come yet, by another connection, for which it blocks. Of MariaDB alone. */
+void stream_wake(struct stream *stream);
 
 /* Have the server end the open dump, so that it does not wait for us any more. Blocks. */
 int stream_deregister(struct stream *stream, struct error *err) MUST_CHECK;

@@ -4,7 +4,8 @@ import os
 import time
 import unittest
 
-from tests.integration.lab import skip
+from tests.integration.lab import binlog, skip
+from tests.integration.lab.commits import Commit
 from tests.integration.lab.loopfs import LoopFileSystem
 from tests.integration.lab.mariadb import MariaDB
 from tests.integration.lab.processes import wait_until
@@ -211,6 +212,61 @@ class ServerTest(PullTest):
         empty = [s for s in self.keeper.segments if not s.read()["summary"]["event_count"]]
         self.assertEqual([s.file for s in empty], [crashed])
         self.assertEqual(len({s.generation for s in self.keeper.segments}), 1)
+
+    def tear(self):
+        """The server dies while it writes an event; returns the file and where that event began."""
+        self.write()
+        name = self.server.binlogs()[-1][0]
+        self.server.kill9()
+        path = self.server.binlog_path(name)
+        _, begin, length = binlog.events(path.read_bytes())[-2]
+        os.truncate(path, begin + length // 2)
+        return name, begin
+
+    def check_torn(self, name, end):
+        """What is whole of the file is archived, and the next one goes on with it."""
+        theirs = binlog.as_closed(self.server.binlog_path(name).read_bytes()[:end])
+        self.assertTrue(self.keeper.file_bytes(name) == theirs)
+        self.assertEqual(len({segment.generation for segment in self.keeper.segments}), 1)
+        following = [segment.read()["end"]["next_file"] for segment in self.keeper.segments
+                     if segment.file == name and segment.read()["end"]["ended"] == "rotate"]
+        self.assertEqual(following, [self.server.binlogs()[1][0]])
+        after = self.server.binlogs()[1][0]
+        self.assertTrue(self.keeper.file_bytes(after) ==
+                        self.server.binlog_path(after).read_bytes())
+
+    def test_a_file_whose_last_event_is_torn_on_the_server_is_gone_on_behind(self):
+        """No server can send its end, and mysqlbinlog gives up there."""
+        self.start()
+        self.wait_caught_up()
+        self.stop()
+        name, end = self.tear()
+        self.server.start()
+        self.write()
+        self.restart()
+        self.wait_caught_up()
+        self.server.rotate()
+        self.wait_caught_up()
+        self.stop()
+        self.check_torn(name, end)
+
+    def test_a_torn_file_does_not_keep_commits_waiting_with_semi_sync(self):
+        """MariaDB tells the end of such a dump only when a packet comes from a replica."""
+        self.source["semi-sync"] = "yes"
+        self.start()
+        self.wait_caught_up()
+        self.stop()
+        name, end = self.tear()
+        self.server.semi_sync = True
+        self.server.set_options("--rpl-semi-sync-master-timeout=600000")
+        self.server.start()
+        self.restart()
+        commit = Commit(self.server, "INSERT INTO lab_pull.t (b) VALUES ('waits')")
+        self.assertTrue(commit.returned(30), self.keeper.states)
+        self.server.rotate()
+        self.wait_caught_up()
+        self.stop()
+        self.check_torn(name, end)
 
     def reset(self):
         """In another second than that in which its file was begun: until then nothing in the new

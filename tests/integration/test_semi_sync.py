@@ -2,11 +2,11 @@
 
 import os
 import signal
-import threading
 import time
 import unittest
 
 from tests.integration.lab import skip
+from tests.integration.lab.commits import Commit
 from tests.integration.lab.flavours import needs
 from tests.integration.lab.loopfs import LoopFileSystem
 from tests.integration.lab.mariadb import MariaDB, MariaDB118
@@ -21,30 +21,6 @@ HUGE_TIMEOUT = 600_000  # milliseconds: the server does not fall back while a te
 PATIENCE = 20  # seconds for what takes milliseconds, on a machine that is busy
 DELAY = 10  # seconds of frame-delay, the most there is: who waited for it would be found out
 MEBIBYTE = 1 << 20
-
-
-class Commit:
-    """One statement in a thread of its own, which may have to wait."""
-
-    def __init__(self, server, statement):
-        self.error, self.done = None, threading.Event()
-        self._arguments = (server, statement)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        server, statement = self._arguments
-        try:
-            server.sql(statement)
-        except RuntimeError as error:
-            self.error = error
-        self.done.set()
-
-    def returned(self, timeout=0.0):
-        if not self.done.wait(timeout):
-            return False
-        if self.error:
-            raise self.error
-        return True
 
 
 class SemiSyncTest(PullTest):

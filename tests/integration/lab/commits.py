@@ -201,3 +201,27 @@ class _Client:
             words = process.stderr.read()
             process.wait()
         return words.decode(errors="replace").strip()
+
+
+class Commit:
+    """One statement in a thread of its own, which may have to wait."""
+
+    def __init__(self, server, statement):
+        self.error, self.done = None, threading.Event()
+        self._arguments = (server, statement)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        server, statement = self._arguments
+        try:
+            server.sql(statement)
+        except RuntimeError as error:
+            self.error = error
+        self.done.set()
+
+    def returned(self, timeout=0.0):
+        if not self.done.wait(timeout):
+            return False
+        if self.error:
+            raise self.error
+        return True

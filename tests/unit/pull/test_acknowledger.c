@@ -122,6 +122,25 @@ static void the_longest_name_fits(void **state)
 	assert_memory_equal(stream.bytes + 13, name, BINLOG_NAME_MAX);
 }
 
+static void a_poke_acknowledges_nothing(void **state)
+{
+	(void)state;
+	acknowledger_poke(acknowledger);
+	assert_int_equal(send_all(0), 1);
+	assert_int_equal(stream.size, 13);
+	assert_memory_equal(stream.bytes, "\x09\0\0\0\xef\0\0\0\0\0\0\0\0", 13);
+	assert_null(acknowledger_sent(acknowledger));
+	/* A packet of use takes its place. */
+	acknowledger_poke(acknowledger);
+	give("mariadb-bin.000001", 0x01020304);
+	assert_int_equal(send_all(1), 1);
+	assert_int_equal(stream.size, 13 + SIZE);
+	assert_int_equal(acknowledger_sent(acknowledger)->position, 0x01020304);
+	acknowledger_poke(acknowledger);
+	assert_int_equal(send_all(0), 1);
+	assert_int_equal(acknowledger_sent(acknowledger)->position, 0x01020304);
+}
+
 static void only_the_newest_is_sent(void **state)
 {
 	(void)state;
@@ -207,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_is_what_a_server_reads),
 		TEST(the_longest_name_fits),
+		TEST(a_poke_acknowledges_nothing),
 		TEST(only_the_newest_is_sent),
 		TEST(what_was_begun_is_finished_before_the_next),
 		TEST(each_packet_is_a_write_of_its_own),

@@ -412,6 +412,92 @@ static void a_file_that_a_crash_ended_is_followed_by_any(void **state)
 	assert_string_equal(fixture->taken.next_file, "golden-bin.000007");
 }
 
+/* ROTATE, FORMAT_DESCRIPTION and the archived event again: the server cannot send the rest. */
+static void stream_torn(struct fixture *fixture)
+{
+	size_t size = 0;
+
+	stream_from(fixture, 256);
+	for (int i = 0; i < 3; i++)
+		size += get_le32(fixture->stream.bytes + size + 9);
+	fixture->stream.size = size;
+}
+
+static void a_file_that_is_torn_is_followed_by_the_next_number(void **state)
+{
+	struct fixture *fixture = *state;
+	struct place place = place_at(fixture, 256);
+	struct received received;
+
+	stream_torn(fixture);
+	receiver_start(fixture->receiver, &place, "", false);
+	assert_fails(receiver_take_torn(fixture->receiver, &received, &fixture->err), &fixture->err,
+		     ERROR_DIVERGED, "ends before");
+
+	receiver_start(fixture->receiver, &place, "", false);
+	receiver_set_current(fixture->receiver, GOLDEN_FILE);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_fails(receiver_take_torn(fixture->receiver, &received, &fixture->err), &fixture->err,
+		     ERROR_DEFECT, "is torn at 285, and no file of the server follows");
+
+	receiver_start(fixture->receiver, &place, "", false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_ok(receiver_take_torn(fixture->receiver, &received, &fixture->err), &fixture->err);
+	assert_int_equal(received.kind, RECEIVED_FILE);
+	assert_string_equal(received.next_file, "golden-bin.000002");
+
+	/* Of which no event came: the server is not what it seems. */
+	assert_fails(receiver_take_torn(fixture->receiver, &received, &fixture->err), &fixture->err,
+		     ERROR_DEFECT, "golden-bin.000002 is torn at 4");
+
+	/* The archive knows already that the file ended, and with which one it goes on. */
+	place.closed = true;
+	snprintf(place.next_file, sizeof(place.next_file), "golden-bin.000007");
+	receiver_start(fixture->receiver, &place, "", false);
+	assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken, &fixture->err),
+		  &fixture->err);
+	assert_ok(receiver_take_torn(fixture->receiver, &received, &fixture->err), &fixture->err);
+	assert_string_equal(received.next_file, "golden-bin.000007");
+}
+
+static void the_numbers_of_files_grow_a_digit(void **state)
+{
+	static const struct {
+		const char *file, *next; /* NULL: it has none */
+	} files[] = {
+		{"bin.000009", "bin.000010"},
+		{"bin.999999", "bin.1000000"},
+		{"a.b.000001", "a.b.000002"},
+		{"bin", NULL},
+		{"bin.", NULL},
+		{"bin.00001x", NULL},
+		{"bin.x", NULL},
+	};
+	struct fixture *fixture = *state;
+	struct received received;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		fixture->stream.size = 0;
+		fake_rotate_add(&fixture->stream, 4, files[i].file);
+		bytes_add(&fixture->stream, fixture->file.bytes + 4, 252);
+		receiver_start(fixture->receiver, &nowhere, files[i].file, false);
+		assert_ok(offer_all(fixture->receiver, &fixture->stream, 0, &fixture->taken,
+				    &fixture->err),
+			  &fixture->err);
+		if (files[i].next) {
+			assert_ok(receiver_take_torn(fixture->receiver, &received, &fixture->err),
+				  &fixture->err);
+			assert_string_equal(received.next_file, files[i].next);
+		} else {
+			assert_fails(
+				receiver_take_torn(fixture->receiver, &received, &fixture->err),
+				&fixture->err, ERROR_DEFECT, "no file of the server follows");
+		}
+	}
+}
+
 static void the_file_that_the_server_writes_does_not_end_without_a_rotate(void **state)
 {
 	struct fixture *fixture = *state;
@@ -624,6 +710,8 @@ int main(void)
 		TEST(positions_are_counted_and_compared_modulo_4_gib),
 		TEST(files_follow_each_other_by_name),
 		TEST(a_file_that_a_crash_ended_is_followed_by_any),
+		TEST(a_file_that_is_torn_is_followed_by_the_next_number),
+		TEST(the_numbers_of_files_grow_a_digit),
 		TEST(the_file_that_the_server_writes_does_not_end_without_a_rotate),
 		TEST(nothing_follows_the_end_of_a_file_in_it),
 		TEST(a_stream_must_begin_where_it_was_asked_to),
