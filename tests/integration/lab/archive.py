@@ -55,10 +55,21 @@ class Archive:
 
     def advance(self):
         """The bytes of all transactions that have come to their end since the last call."""
+        found = []
         for path in sorted(self._volume.glob("segments/*/*/*.seg")):
             segment = self._segments.get(path) or self._open(path)
             if segment and not segment.ended:
-                yield from segment.advance()
+                found += [(segment, begin, whole) for begin, whole in segment.advance()]
+        for segment, begin, whole in found:
+            yield (self._rest_before(segment) if begin == segment.start else b"") + whole
+
+    def _rest_before(self, segment):
+        """How the transaction began that comes to its end in this segment, if in one before."""
+        for other in self._segments.values():
+            if other.file == segment.file and other.end == segment.start != other.start:
+                before = self._rest_before(other) if other.rest_begin == other.start else b""
+                return before + other.rest[:other.end - other.rest_begin]
+        return b""
 
     def forget_open(self):
         """A power cut may have taken what was read but not durable: read it again."""
@@ -99,17 +110,24 @@ class _Segment:
     """One segment file, read as far as its frames authenticate."""
 
     def __init__(self, path, header, period_key):
-        start = reader.read_header(header)["start_position"]
+        fields = reader.read_header(header)
+        self.file, self.start = fields["file_id"], fields["start_position"]
+        start = self.start
         self._path, self._offset = path, BLOCK
         self._cipher = AESGCM(reader.segment_key(period_key, header))
         self._state = {"position": start,
                        "summary": dict.fromkeys(reader.SUMMARY, 0) | {"event_end": start,
                                                                       "transaction_end": start}}
-        self._rest, self._rest_position = b"", start  # behind the last whole transaction
+        self.rest, self.rest_begin = b"", start  # behind the last whole transaction
         self.ended = False
 
+    @property
+    def end(self):
+        """The position behind the last whole event."""
+        return self._state["summary"]["event_end"]
+
     def advance(self):
-        """The bytes of whole transactions that are new."""
+        """[(position, bytes)] of whole transactions that are new."""
         with open(self._path, "rb") as file:
             file.seek(self._offset)
             data, at = file.read(), 0
@@ -135,9 +153,9 @@ class _Segment:
         return last["kind"] == reader.END
 
     def _take(self, events):
-        self._rest += events
+        self.rest += events
         end = self._state["summary"]["transaction_end"]
-        if end > self._rest_position:
-            size = end - self._rest_position
-            whole, self._rest, self._rest_position = self._rest[:size], self._rest[size:], end
-            yield whole
+        if end > self.rest_begin:
+            begin, size = self.rest_begin, end - self.rest_begin
+            whole, self.rest, self.rest_begin = self.rest[:size], self.rest[size:], end
+            yield begin, whole
