@@ -27,6 +27,8 @@
 #define ROOT_DEVICE	    "/dev/mapper/root"
 #define NEW_ROOT	    "/sysroot"
 #define SYSTEMD		    "/usr/lib/systemd/systemd"
+#define PCR_SIGNATURE	    "/.extra/tpm2-pcr-signature.json" /* systemd-stub has put it there */
+#define SIGNATURE_SIZE_MAX  65536
 #define DISK_WAIT_USEC	    100000
 #define DISK_WAIT_COUNT	    150 /* 15 s: disks appear when their driver has looked for them */
 
@@ -158,10 +160,35 @@ static int scan_root(const struct verity *verity, struct error *err)
 	return 0;
 }
 
+/* The builder's signature on the value of PCR 11 goes where systemd looks for it. It is no secret,
+ * and an image without one starts too: then the TPM does not open the data volume. */
+static int hand_over_signature(struct error *err)
+{
+	static uint8_t bytes[SIGNATURE_SIZE_MAX];
+	CLEANUP(close_fdp)
+	int from = open(PCR_SIGNATURE, O_RDONLY | O_CLOEXEC);
+	CLEANUP(close_fdp)
+	int to = -1;
+	ssize_t size = from < 0 ? 0 : read(from, bytes, sizeof(bytes));
+
+	if (mount("tmpfs", NEW_ROOT "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, "mounting /run");
+	if (from < 0)
+		return 0;
+	if (mkdir(NEW_ROOT "/run/systemd", 0755) == 0)
+		to = open(NEW_ROOT "/run/systemd/tpm2-pcr-signature.json",
+			  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (to < 0 || size < 0 || write(to, bytes, (size_t)size) != size)
+		return error_set_errno(err, ERROR_FAILED, errno, PCR_SIGNATURE);
+	return 0;
+}
+
 static int switch_root(struct error *err)
 {
 	if (mount(ROOT_DEVICE, NEW_ROOT, "erofs", MS_RDONLY, NULL) < 0)
 		return error_set_errno(err, ERROR_FAILED, errno, "mounting the root");
+	if (hand_over_signature(err) < 0)
+		return err->code;
 	if (mount("/dev", NEW_ROOT "/dev", NULL, MS_MOVE, NULL) < 0 ||
 	    mount("/proc", NEW_ROOT "/proc", NULL, MS_MOVE, NULL) < 0 ||
 	    mount("/sys", NEW_ROOT "/sys", NULL, MS_MOVE, NULL) < 0 || chdir(NEW_ROOT) < 0 ||

@@ -45,11 +45,13 @@ make_uki() {
 		"$version" "$version" >"$output/os-release"
 	in_tools ukify build --linux="/boot/vmlinuz-$kernel" --initrd=/mnt/initrd.zst \
 		--cmdline="@/mnt/${2:-cmdline}" --os-release=@/mnt/os-release --uname="$kernel" \
-		--output="/mnt/$1" >/dev/null
+		--pcr-private-key=/keys/pcr.key --pcr-public-key=/keys/pcr.pub --pcr-banks=sha256 \
+		--phases=sysinit --output="/mnt/$1" >/dev/null
 }
 
 # Keys for trying it out, made once a folder and never part of the project. A release is signed
-# elsewhere, over vault.unsigned.efi; see README.md.
+# elsewhere, over vault.unsigned.efi; see README.md. pcr.key is another: it signs, inside the kernel
+# image, the value of PCR 11 that opens the data volume; its public half is in the root.
 make_test_keys() {
 	local key
 	mkdir -p "$keys"
@@ -58,6 +60,8 @@ make_test_keys() {
 			-sha256 -days 3650 -subj "/CN=Binvault test $key/" -keyout "/keys/$key.key" \
 			-out "/keys/$key.crt" 2>/dev/null
 	done
+	[[ -e $keys/pcr.pub ]] || in_tools sh -c 'openssl genrsa -out /keys/pcr.key 2048 2>/dev/null &&
+		openssl rsa -in /keys/pcr.key -pubout -out /keys/pcr.pub 2>/dev/null'
 }
 
 # The signature stands alone as well: whoever has the unsigned bytes can attach and compare.

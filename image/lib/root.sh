@@ -70,12 +70,14 @@ make_root() {
 	cp "$root/var/lib/dpkg/status" "$output/packages.status"
 	DESTDIR='' in_tools env DESTDIR=/mnt/root ninja -C /mnt/compile install >/dev/null
 	install -m 755 "$output/compile/bin/binvault-selftest" "$root/usr/sbin/"
+	install -m 755 "$output"/compile/bin/binvault-volume "$root/usr/libexec/binvault/"
+	install -D -m 644 "$keys/pcr.pub" "$root/usr/lib/binvault/pcr.pub"
 	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
 	in_tools systemd-sysusers --root=/mnt/root
 	copy_modules
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{lock-modules,selftest,keeper,hsm}.service; do
+	for unit in binvault-{volume,lock-modules,selftest,keeper,hsm}.service var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done
 	ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"

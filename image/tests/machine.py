@@ -16,6 +16,7 @@ from pathlib import Path
 
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+CARD = "52:54:00:b1:00:01"
 OWNER = str(uuid.UUID("5f0c9a52-0000-4000-8000-0000000000aa"))
 
 
@@ -29,30 +30,46 @@ def missing():
     return None
 
 
-class Machine:
-    """A disk that is never written, and a fresh copy of the firmware's variables."""
+def roomy(disk, copy, room=2 << 30):
+    """A copy of a disk with `room` more bytes at its end, which take no place until written."""
+    subprocess.run(["cp", "--sparse=always", disk, copy], check=True)
+    os.truncate(copy, os.path.getsize(copy) + room)
+    return copy
 
-    def __init__(self, folder, disk, variables, tpm=False, extra=()):
+
+class Machine:
+    """A disk, and a fresh copy of the firmware's variables.
+
+    The disk is never written unless `writable`. `tpm` is True (one that nobody has used, and that
+    goes with the machine) or a folder, in which it stays. `network` names the tap that its one
+    card is plugged into. `run` does all; `start`, `wait` and `stop` are for who has something to do
+    in between.
+    """
+
+    def __init__(self, folder, disk, variables, tpm=False, writable=False, network=None, extra=()):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self._log = self.folder / "console.log"
         self._tpm = None
         shutil.copy(variables, self.folder / "variables.fd")
+        self._machine = None
+        nic = ["-nic", f"tap,ifname={network},script=no,downscript=no,model=virtio-net-pci,"
+                       f"mac={CARD}"] if network else ["-nic", "none"]
         self._command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35,smm=on",
             "-cpu", "max", "-smp", "2", "-m", "1024", "-display", "none", "-monitor", "none",
-            "-serial", f"file:{self._log}", "-no-reboot", "-nic", "none",
+            "-serial", f"file:{self._log}", "-no-reboot", *nic,
             "-global", "driver=cfi.pflash01,property=secure,value=on",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}",
             "-drive", f"if=pflash,format=raw,unit=1,file={self.folder}/variables.fd",
-            "-drive", f"file={disk},format=raw,if=virtio,readonly=on",
+            "-drive", f"file={disk},format=raw,if=virtio{'' if writable else ',readonly=on'}",
             "-device", "i6300esb", *extra,
         ]
         if tpm:
-            self._start_tpm()
+            self._start_tpm(self.folder / "tpm" if tpm is True else tpm)
 
-    def _start_tpm(self):
-        state, socket = self.folder / "tpm", self.folder / "tpm.socket"
-        state.mkdir()
+    def _start_tpm(self, state):
+        socket = self.folder / "tpm.socket"
+        state.mkdir(exist_ok=True)
         self._tpm = subprocess.Popen(
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}",
              "--ctrl", f"type=unixio,path={socket}", "--flags", "not-need-init,startup-clear"],
@@ -67,28 +84,38 @@ class Machine:
 
     def run(self, until, seconds):
         """The console's text when `until` (a regular expression) stands in it; fails otherwise."""
-        self._log.unlink(missing_ok=True)
-        end = time.monotonic() + seconds
-        with open(self.folder / "qemu.log", "wb") as log:
-            machine = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log)
+        self.start()
         try:
-            while time.monotonic() < end:
-                running = machine.poll() is None
-                if re.search(until, self.console()):
-                    return self.console()
-                if not running:
-                    break
-                time.sleep(0.2)
+            return self.wait(until, seconds)
         finally:
-            machine.kill()
-            machine.wait()
-            if self._tpm:
-                self._tpm.kill()
-                self._tpm.wait()
+            self.stop()
+
+    def start(self):
+        self._log.unlink(missing_ok=True)
+        with open(self.folder / "qemu.log", "wb") as log:
+            self._machine = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log,
+                                             stderr=log)
+
+    def wait(self, until, seconds):
+        """The console's text when `until` stands in it; fails when the machine or the time ends."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            running = self._machine.poll() is None
+            if re.search(until, self.console()):
+                return self.console()
+            if not running:
+                break
+            time.sleep(0.2)
         raise AssertionError(f"'{until}' did not come in {seconds} s; the console ends with\n"
                              f"{self.console()[-2500:]}\n"
                              f"{(self.folder / 'qemu.log').read_text(errors='replace')[-500:]}")
+
+    def stop(self):
+        """As if its plug were pulled."""
+        for process in (self._machine, self._tpm):
+            if process:
+                process.kill()
+                process.wait()
 
     def console(self):
         """What it has printed, without the firmware's control sequences."""

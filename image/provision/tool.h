@@ -1,0 +1,22 @@
+/*
+ * Vendor programs that provisioning starts, one after another; there is no shell.
+ *
+ * Their words go where ours go, to the console. They get no environment but a PATH.
+ *
+ * Owns: nothing; each process has ended when tool_run() returns.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct tool {
+	const char *const *arguments; /* absolute path first, NULL last */
+	const char *input;	      /* its standard input, a text; NULL: empty */
+	const char *output;	      /* file that receives its standard output; NULL: as ours */
+	const char *user;	      /* NULL: ours; only root can name one */
+};
+
+/* ERROR_FAILED if it could not be started, or ended with another status than 0. */
+int tool_run(const struct tool *tool, struct error *err) MUST_CHECK;
