@@ -104,6 +104,13 @@ int channel_listen(const char *path, mode_t mode, uid_t owner, gid_t group, stru
 	return TAKE_FD(fd);
 }
 
+int channel_listen_for(const char *path, uid_t peer, struct error *err)
+{
+	if (peer == (uid_t)-1 || geteuid() == 0)
+		return channel_listen(path, 0600, peer, (gid_t)-1, err);
+	return channel_listen(path, 0666, (uid_t)-1, (gid_t)-1, err);
+}
+
 int channel_accept(int listen_fd, struct error *err)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

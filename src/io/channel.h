@@ -19,6 +19,10 @@
  * ERROR_EXISTS while another process listens there. Non-blocking, as what is accepted. */
 int channel_listen(const char *path, mode_t mode, uid_t owner, gid_t group,
 		   struct error *err) MUST_CHECK;
+/* Listen for one user, -1: our own. As root the socket is given to it. Only root can give files
+ * away: otherwise everybody may connect, and whoever accepts sends away whom channel_peer() does
+ * not name. */
+int channel_listen_for(const char *path, uid_t peer, struct error *err) MUST_CHECK;
 int channel_accept(int listen_fd, struct error *err) MUST_CHECK; /* non-blocking descriptor */
 
 /* Connect, or ERROR_UNAVAILABLE (ERROR_REFUSED: not permitted) with a sentence that names @path.

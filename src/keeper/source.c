@@ -677,7 +677,7 @@ int source_new(struct keeper *keeper, const struct config_source *config, uid_t 
 	source->fd = -1;
 	r = config_socket_pull(keeper->config, config->name, path, err);
 	if (r == 0)
-		r = channel_listen(path, 0600, pull_uid, (gid_t)-1, err);
+		r = channel_listen_for(path, pull_uid, err);
 	if (r < 0) {
 		free(source);
 		return error_prefix(err, "source %s", config->name);

@@ -9,7 +9,7 @@
 #include "signer/service.h"
 #include "signer/signer.h"
 
-/* As root: a socket that belongs to the keeper. Before privileges are dropped. */
+/* A socket for the keeper alone. Before privileges are dropped. */
 static int listen_for_keeper(const struct program *program, struct service_options *options,
 			     struct error *err)
 {
@@ -21,7 +21,7 @@ static int listen_for_keeper(const struct program *program, struct service_optio
 		r = config_socket(program->config, "hsm", path, err);
 	if (r < 0)
 		return r;
-	options->listen_fd = channel_listen(path, 0600, options->keeper_uid, gid, err);
+	options->listen_fd = channel_listen_for(path, options->keeper_uid, err);
 	return options->listen_fd < 0 ? err->code : 0;
 }
 

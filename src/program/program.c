@@ -229,6 +229,20 @@ int program_drop_privileges(const struct program *program, struct error *err)
 	return sandbox_drop_privileges(&options, err);
 }
 
+/* Started as the user that only this role has: by a unit, since nobody is logged in as that. */
+static bool has_own_user(const struct program *program)
+{
+	static const char *const users[] = {
+		[SANDBOX_PULL] = PROGRAM_USER_PULL,
+		[SANDBOX_KEEPER] = PROGRAM_USER_KEEPER,
+		[SANDBOX_HSM] = PROGRAM_USER_HSM,
+		[SANDBOX_EXPORT] = PROGRAM_USER_EXPORT,
+	};
+	const struct passwd *entry = getpwuid(geteuid());
+
+	return entry && strcmp(entry->pw_name, users[program->role]) == 0;
+}
+
 int program_peer(const struct program *program, const char *user, uid_t *ret_uid, gid_t *ret_gid,
 		 struct error *err)
 {
@@ -236,7 +250,7 @@ int program_peer(const struct program *program, const char *user, uid_t *ret_uid
 
 	*ret_uid = (uid_t)-1;
 	*ret_gid = (gid_t)-1;
-	if (!program->user)
+	if (!program->user && !has_own_user(program))
 		return 0;
 	entry = getpwnam(user);
 	if (!entry)

@@ -62,8 +62,9 @@ int program_main(const struct program_kind *kind, int argc, char **argv);
 int program_drop_privileges(const struct program *program, struct error *err) MUST_CHECK;
 
 /*
- * Who shall own a socket that only @user may connect to: its ids if we were started as root with
- * --user; -1 and -1 (nobody else) otherwise. For channel_listen().
+ * The ids of another daemon's user, which alone may connect: known where each daemon has a user of
+ * its own, by --user or because its unit started it as that. Otherwise -1 and -1: nobody else.
+ * For channel_listen_for().
  */
 int program_peer(const struct program *program, const char *user, uid_t *ret_uid, gid_t *ret_gid,
 		 struct error *err) MUST_CHECK;
