@@ -1,6 +1,7 @@
 """What can be said of the image without starting it."""
 
 import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -14,7 +15,9 @@ BUILT = Path(os.environ.get("BINVAULT_IMAGE", PROJECT / "build" / "image"))
 CACHE = Path(os.environ.get("BINVAULT_IMAGE_CACHE", Path.home() / ".cache/binvault/image"))
 
 EXPOSURE_MAX = {"binvault-keeper.service": 15, "binvault-hsm.service": 15,
-                "binvault-pull@.service": 15, "nftables.service": 20}
+                "binvault-pull@.service": 15, "binvault-export@.service": 15,
+                "binvault-status.service": 15, "binvault-restores.service": 15,
+                "nftables.service": 20}
 
 
 def tools(*command):
@@ -39,6 +42,13 @@ class Artefacts(unittest.TestCase):
         self.assertIn(f'uuid={root_hash[32:]}, name="verity_a"', table)
         verified = tools("veritysetup", "verify", "/mnt/root.img", "/mnt/root.hash", root_hash)
         self.assertEqual(verified.returncode, 0, verified.stderr)
+
+    def test_each_word_of_the_command_line_has_a_reason_and_each_reason_its_word(self):
+        table = (PROJECT / "firmware-config/platform/kernel-cmdline.tsv").read_text()
+        reasons = {line.split("\t")[0] for line in table.splitlines() if not line.startswith("#")}
+        words = [re.sub(r"^roothash=.*", "roothash=…", word)
+                 for word in (BUILT / "cmdline").read_text().split()]
+        self.assertEqual(sorted(words), sorted(reasons))
 
     def test_nothing_in_the_root_gives_a_person_a_way_in(self):
         for path in (BUILT / "root").rglob("*"):
@@ -72,8 +82,9 @@ class Reproducible(unittest.TestCase):
     def test_two_builds_differ_in_nothing_but_the_signature(self):
         lz4 = ["--lz4"] if os.environ.get("BINVAULT_IMAGE_QUICK") == "1" else []
         with tempfile.TemporaryDirectory(prefix="binvault-image-") as folder:
-            built = subprocess.run([PROJECT / "image" / "build", *lz4, "--output", folder],
-                                   capture_output=True, text=True, check=False)
+            built = subprocess.run([PROJECT / "image" / "build", *lz4, "--softhsm", "--output",
+                                    folder], capture_output=True, text=True, check=False,
+                                   env={**os.environ, "BINVAULT_IMAGE_KEYS": str(BUILT / "keys")})
             self.assertEqual(built.returncode, 0, built.stdout + built.stderr)
             for name in ("root.img", "root.hash", "initrd.zst", "cmdline", "vault.unsigned.efi",
                          "sbom.tsv", "pcr11"):
