@@ -60,6 +60,9 @@ make_test_keys() {
 			-sha256 -days 3650 -subj "/CN=Binvault test $key/" -keyout "/keys/$key.key" \
 			-out "/keys/$key.crt" 2>/dev/null
 	done
+	[[ -e $keys/owner.pem ]] || in_tools openssl req -new -x509 -newkey ec -pkeyopt \
+		ec_paramgen_curve:P-256 -noenc -days 3650 -subj "/CN=Binvault test owner/" \
+		-keyout /keys/owner.key -out /keys/owner.pem 2>/dev/null
 	[[ -e $keys/pcr.pub ]] || in_tools sh -c 'openssl genrsa -out /keys/pcr.key 2048 2>/dev/null &&
 		openssl rsa -in /keys/pcr.key -pubout -out /keys/pcr.pub 2>/dev/null'
 }
@@ -95,13 +98,14 @@ mib() {
 	echo $((($(stat -c %s "$1") + 1048575) / 1048576))
 }
 
-# disk ESP FILE: slot A is filled, slot B is as large and empty, for the next version.
+# disk ESP FILE: slot A is filled, slot B is as large and empty, for the next version. Then the two
+# letter boxes (provision/letterbox.h). The data volume is made behind them, at the first start.
 disk() {
-	local esp_file=$1 file=$2 esp_size hash_size=16 at=1 size rest
+	local esp_file=$1 file=$2 esp_size hash_size=16 letter_size=2 at=1 size rest
 	local root_size=$((($(mib "$output/root.img") * 3 / 2 + 15) / 16 * 16))
 	esp_size=$(mib "$output/$esp_file")
 	rm -f "${output:?}/$file"
-	truncate -s $((2 + esp_size + 2 * (root_size + hash_size)))M "$output/$file"
+	truncate -s $((2 + esp_size + 2 * (root_size + hash_size) + 2 * letter_size))M "$output/$file"
 	{
 		echo "label: gpt"
 		echo "label-id: 5f0c9a52-0000-4000-8000-00000000000a"
@@ -114,6 +118,8 @@ disk() {
 			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=$(guid "${root_hash:32}"),name=verity_a,attrs="GUID:60"
 			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=5f0c9a52-0000-4000-8000-00000000000d,name=root_b,attrs="GUID:60"
 			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=5f0c9a52-0000-4000-8000-00000000000e,name=verity_b,attrs="GUID:60"
+			$letter_size type=709ece15-598f-4cdb-96bb-0190083d4ebe,uuid=5f0c9a52-0000-4000-8000-00000000000f,name=binvault_in
+			$letter_size type=709ece15-598f-4cdb-96bb-0190083d4ebe,uuid=5f0c9a52-0000-4000-8000-000000000010,name=binvault_out
 		END
 	} >"$output/partitions"
 	in_tools sfdisk --quiet "/mnt/$file" <"$output/partitions"

@@ -57,11 +57,25 @@ enable_unit() {
 settle() {
 	: >"$root/etc/machine-id"
 	echo vault >"$root/etc/hostname"
+	ln -sf /run/binvault-hosts "$root/etc/hosts"
+	[[ -z $softhsm ]] || chmod -R a+rX "$root/etc/softhsm"
 	rm -f "$root"/etc/{.pwd.lock,passwd-,shadow-,group-,gshadow-,resolv.conf}
 	sed -i -E 's#:[^:]*$#:/usr/sbin/nologin#' "$root/etc/passwd"
 	sed -i -E 's#^([^:]*):[^:]*:[^:]*:#\1:!*:1:#' "$root/etc/shadow"
 	chmod -R u-s,g-s "$root"
 	find "$root" -exec touch -h -d "@$epoch" {} +
+}
+
+# Whom the vault obeys is part of what is signed.
+install_owner() {
+	[[ -z $softhsm || -n $owner ]] || owner=$keys/owner.pem
+	[[ -z $owner ]] || install -m 644 "$owner" "$root/usr/lib/binvault/owner.pem"
+}
+
+# A token in software is for trying out; keys in it are as safe as the data volume.
+delete_softhsm() {
+	rm -rf "$root"/usr/{lib,share}/softhsm "$root"/usr/bin/softhsm2-* "$root/etc/softhsm" \
+		"$root"/usr/lib/*/softhsm
 }
 
 make_root() {
@@ -70,17 +84,20 @@ make_root() {
 	cp "$root/var/lib/dpkg/status" "$output/packages.status"
 	DESTDIR='' in_tools env DESTDIR=/mnt/root ninja -C /mnt/compile install >/dev/null
 	install -m 755 "$output/compile/bin/binvault-selftest" "$root/usr/sbin/"
-	install -m 755 "$output"/compile/bin/binvault-volume "$root/usr/libexec/binvault/"
+	install -m 755 "$output"/compile/bin/binvault-{volume,configure,restores} "$root/usr/libexec/binvault/"
 	install -D -m 644 "$keys/pcr.pub" "$root/usr/lib/binvault/pcr.pub"
+	install_owner
 	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
 	in_tools systemd-sysusers --root=/mnt/root
 	copy_modules
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{volume,lock-modules,selftest,keeper,hsm}.service var-lib-binvault.mount; do
+	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores}.service \
+		binvault-{export.socket,status.timer} var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done
 	ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 	delete_unwanted
+	[[ -n $softhsm ]] || delete_softhsm
 	settle
 }

@@ -50,7 +50,7 @@ static _Noreturn void start(const struct tool *tool, int input, int output)
 	_exit(NOT_STARTED);
 }
 
-int tool_run(const struct tool *tool, struct error *err)
+int tool_status(const struct tool *tool, int *ret_status, struct error *err)
 {
 	const char *name = tool->arguments[0];
 	CLEANUP(close_fdp)
@@ -72,10 +72,22 @@ int tool_run(const struct tool *tool, struct error *err)
 		start(tool, input, output);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return error_set_errno(err, ERROR_FAILED, errno, "starting %s", name);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (WIFEXITED(status))
-		return error_set(err, ERROR_FAILED, "%s ended with status %d", name,
-				 WEXITSTATUS(status));
-	return error_set(err, ERROR_FAILED, "%s was ended by signal %d", name, WTERMSIG(status));
+	if (!WIFEXITED(status))
+		return error_set(err, ERROR_FAILED, "%s was ended by signal %d", name,
+				 WTERMSIG(status));
+	*ret_status = WEXITSTATUS(status);
+	return *ret_status == NOT_STARTED
+		       ? error_set(err, ERROR_FAILED, "%s could not be started", name)
+		       : 0;
+}
+
+int tool_run(const struct tool *tool, struct error *err)
+{
+	int status = 0;
+
+	if (tool_status(tool, &status, err) < 0)
+		return err->code;
+	return status == 0 ? 0
+			   : error_set(err, ERROR_FAILED, "%s ended with status %d",
+				       tool->arguments[0], status);
 }

@@ -18,5 +18,8 @@ struct tool {
 	const char *user;	      /* NULL: ours; only root can name one */
 };
 
-/* ERROR_FAILED if it could not be started, or ended with another status than 0. */
+/* ERROR_FAILED if it could not be started, or was ended by a signal. */
+int tool_status(const struct tool *tool, int *ret_status, struct error *err) MUST_CHECK;
+
+/* The same; another status than 0 is ERROR_FAILED too. */
 int tool_run(const struct tool *tool, struct error *err) MUST_CHECK;

@@ -1,5 +1,10 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "selftest/checks.h"
 #include "selftest/source.h"
@@ -40,6 +45,28 @@ static void check_chain(const char *chain)
 	tap_result(listed && strstr(text, "policy drop;"), name, "'%s'", text);
 }
 
+/* A packet to an address of documentation (RFC 5737), which nobody configures. */
+static void check_outbound(void)
+{
+	static const char name[] = "packets that nobody configured do not leave";
+	const struct sockaddr_in stranger = {
+		.sin_family = AF_INET,
+		.sin_port = htons(53),
+		.sin_addr.s_addr = inet_addr("192.0.2.1"),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ssize_t sent = sendto(fd, "", 1, 0, (const struct sockaddr *)&stranger, sizeof(stranger));
+	int reason = errno;
+
+	if (sent < 0 && reason == ENETUNREACH)
+		tap_skip(name, "there is no way to anybody");
+	else
+		tap_result(sent < 0 && reason == EPERM, name, "%s",
+			   sent < 0 ? strerror(reason) : "one did");
+	if (fd >= 0)
+		close(fd);
+}
+
 void check_network(void)
 {
 	int tcp = count_sockets("tcp", TCP_LISTEN) + count_sockets("tcp6", TCP_LISTEN);
@@ -50,4 +77,5 @@ void check_network(void)
 	check_chain("input");
 	check_chain("forward");
 	check_chain("output");
+	check_outbound();
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 void check_root(void);	   /* verified, read-only, nothing on it that has no business there */
+void check_volume(void);   /* open, encrypted, and no place for programs */
 void check_kernel(void);   /* command line, lockdown, modules, sysctl */
 void check_firmware(void); /* Secure Boot, TPM, watchdog */
 void check_network(void);  /* listeners, packet filter */

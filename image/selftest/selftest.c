@@ -10,6 +10,7 @@ int main(void)
 	/* Behind whatever the kernel or systemd has left of a line. */
 	printf("\nTAP version 13\n");
 	check_root();
+	check_volume();
 	check_kernel();
 	check_firmware();
 	check_network();

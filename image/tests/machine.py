@@ -42,11 +42,13 @@ class Machine:
 
     The disk is never written unless `writable`. `tpm` is True (one that nobody has used, and that
     goes with the machine) or a folder, in which it stays. `network` names the tap that its one
-    card is plugged into. `run` does all; `start`, `wait` and `stop` are for who has something to do
+    card is plugged into, `inside` a function that makes a command line run where that tap is. `run`
+    does all; `start`, `wait` and `stop` are for who has something to do
     in between.
     """
 
-    def __init__(self, folder, disk, variables, tpm=False, writable=False, network=None, extra=()):
+    def __init__(self, folder, disk, variables, tpm=False, writable=False, network=None,
+                 inside=None, extra=()):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self._log = self.folder / "console.log"
         self._tpm = None
@@ -64,6 +66,7 @@ class Machine:
             "-drive", f"file={disk},format=raw,if=virtio{'' if writable else ',readonly=on'}",
             "-device", "i6300esb", *extra,
         ]
+        self._inside = inside or (lambda command: command)
         if tpm:
             self._start_tpm(self.folder / "tpm" if tpm is True else tpm)
 
@@ -93,7 +96,8 @@ class Machine:
     def start(self):
         self._log.unlink(missing_ok=True)
         with open(self.folder / "qemu.log", "wb") as log:
-            self._machine = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log,
+            self._machine = subprocess.Popen(self._inside(self._command),
+                                             stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=log)
 
     def wait(self, until, seconds):

@@ -1,0 +1,361 @@
+/*
+ * binvault-configure: from an open data volume to a vault that can start, without a login.
+ *
+ * 1. The vault's key for bundles, once; its certificate goes to the partition `binvault_out`.
+ * 2. The bundle of `binvault_in`, if there is one, through `binvault config apply`.
+ * 3. Of the configuration in force: addresses and links to systemd-networkd, names to /etc/hosts,
+ *    to the packet filter the way to each database server.
+ * 4. With SoftHSM2 the token, once; then `binvault init`, until the archive is complete.
+ * 5. The pullers are queued; they, keeper and HSM service start when this has ended well.
+ *
+ * Each step finds what an earlier start has done. Without a configuration it ends well after step
+ * 2, says so, and nothing of the vault starts.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "config/config.h"
+#include "provision/identity.h"
+#include "provision/letterbox.h"
+#include "provision/network.h"
+#include "provision/tool.h"
+
+#define VOLUME	  "/var/lib/binvault"
+#define IDENTITY  VOLUME "/identity"
+#define KEY	  IDENTITY "/config.key"
+#define CERT	  IDENTITY "/config.pem"
+#define BEGINNING IDENTITY "/beginning" /* what `init` said: keys and the first checkpoint */
+#define APPLIED	  VOLUME "/config"
+#define CURRENT	  APPLIED "/current/"
+#define CONFIG	  CURRENT "binvault.conf"
+#define TOKENS	  VOLUME "/softhsm"
+
+#define OWNER	   "/usr/lib/binvault/owner.pem"
+#define BUNDLE	   "/run/binvault-configure/bundle"
+#define HOSTS	   "/run/binvault-hosts"
+#define NETWORK	   "/run/systemd/network"
+#define SYSTEMCTL  "/usr/bin/systemctl"
+#define BINVAULT   "/usr/sbin/binvault"
+#define SOFTHSM	   "/usr/lib/softhsm/libsofthsm2.so"
+#define PARTITIONS "/dev/disk/by-partlabel/"
+#define HSM_USER   "binvault-hsm"
+#define PIN_SIZE   128
+#define FILE_MAX   65536
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+/* A whole text file; a missing one is empty. */
+static int read_text(const char *path, char text[FILE_MAX], struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? 0 : read(fd, text, FILE_MAX);
+
+	if ((fd < 0 && errno != ENOENT) || size < 0)
+		return error_set_errno(err, ERROR_IO, errno, "%s", path);
+	if (size == FILE_MAX)
+		return error_set(err, ERROR_USAGE, "%s is too long", path);
+	text[size] = '\0';
+	return 0;
+}
+
+static int write_text(const char *path, const char *text, mode_t mode, struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    fchmod(fd, mode) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
+	return 0;
+}
+
+static int make_folder(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
+	return 0;
+}
+
+static int run(const char *const *arguments, struct error *err)
+{
+	return tool_run(&(struct tool){.arguments = arguments}, err);
+}
+
+/* --- the owner's letters --------------------------------------------------------------------- */
+
+/* Who the vault is, for its owner: what bundles are encrypted for and, later, the first checkpoint.
+ */
+static int write_out(struct error *err)
+{
+	static char certificate[FILE_MAX], beginning[FILE_MAX], text[2 * FILE_MAX + 64];
+
+	if (read_text(CERT, certificate, err) < 0 || read_text(BEGINNING, beginning, err) < 0)
+		return err->code;
+	snprintf(text, sizeof(text), "%s\n%s", certificate, beginning);
+	return letter_put(PARTITIONS "binvault_out", text, err);
+}
+
+/* What is wrong with a bundle, `config apply` says itself; the configuration in force goes on. */
+static void take_bundle(void)
+{
+	static const char *const arguments[] = {BINVAULT,      "config", "apply", BUNDLE,
+						"--owner",     OWNER,	 "--key", KEY,
+						"--directory", APPLIED,	 NULL};
+	struct error refused = {0};
+	int r = letter_take(PARTITIONS "binvault_in", BUNDLE, &refused);
+
+	if (r > 0 && access(OWNER, R_OK) < 0)
+		r = error_set(&refused, ERROR_REFUSED,
+			      "this image was built without --owner: it obeys nobody");
+	else if (r > 0)
+		r = run(arguments, &refused);
+	unlink(BUNDLE);
+	if (r < 0)
+		printf("CONFIGURATION-REFUSED the bundle of binvault_in: %s\n", refused.message);
+}
+
+/* --- the network ----------------------------------------------------------------------------- */
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t length = strlen(name), end_length = strlen(end);
+
+	return length > end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+static bool is_of_networkd(const char *name)
+{
+	return ends_with(name, ".network") || ends_with(name, ".netdev") ||
+	       ends_with(name, ".link");
+}
+
+static int copy_network_file(const char *name, struct error *err)
+{
+	static char text[FILE_MAX];
+	char from[512], to[512];
+
+	snprintf(from, sizeof(from), CURRENT "%s", name);
+	snprintf(to, sizeof(to), NETWORK "/%s", name);
+	if (read_text(from, text, err) < 0)
+		return err->code;
+	return write_text(to, text, 0644, err);
+}
+
+static int copy_network_files(struct error *err)
+{
+	DIR *files = opendir(CURRENT);
+	const struct dirent *file;
+	int r = make_folder(NETWORK, 0755, err);
+
+	while (r == 0 && files && (file = readdir(files))) {
+		if (is_of_networkd(file->d_name))
+			r = copy_network_file(file->d_name, err);
+	}
+	if (files)
+		closedir(files);
+	return r;
+}
+
+static int write_fence(const struct config_source *source, const char *hosts, struct error *err)
+{
+	static char text[NETWORK_TEXT_SIZE];
+	char path[256];
+
+	snprintf(path, sizeof(path), "/run/systemd/system/binvault-pull@%s.service.d",
+		 source->name);
+	if (network_fence(source, hosts, text, err) < 0 ||
+	    make_folder("/run/systemd/system", 0755, err) < 0 || make_folder(path, 0755, err) < 0)
+		return err->code;
+	strncat(path, "/10-servers.conf", sizeof(path) - strlen(path) - 1);
+	return write_text(path, text, 0644, err);
+}
+
+static int open_network(const struct config *config, struct error *err)
+{
+	static const char *const nft[] = {"/usr/sbin/nft", "-f", "-", NULL};
+	static const char *const reload[] = {SYSTEMCTL, "daemon-reload", NULL};
+	static const char *const start[] = {SYSTEMCTL, "start", "systemd-networkd.service", NULL};
+	static char hosts[FILE_MAX], rules[NETWORK_TEXT_SIZE];
+
+	if (read_text(CURRENT "hosts", hosts, err) < 0 ||
+	    network_rules(config, hosts, rules, err) < 0 ||
+	    write_text(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0)
+		return err->code;
+	for (size_t i = 0; i < config->source_count; i++) {
+		if (write_fence(&config->sources[i], hosts, err) < 0)
+			return err->code;
+	}
+	if (tool_run(&(struct tool){.arguments = nft, .input = rules}, err) < 0 ||
+	    run(reload, err) < 0)
+		return err->code;
+	return run(start, err);
+}
+
+/* --- the archive ----------------------------------------------------------------------------- */
+
+/* The units can write to these places and no others. */
+static int check_places(const struct config *config, struct error *err)
+{
+	const struct {
+		const char *option, *value, *place;
+	} places[] = {
+		{"[archive] volume", config->volumes[0], VOLUME "/archive"},
+		{"[hsm] state", config->hsm_state, VOLUME "/hsm"},
+		{"[export] path", config->export_path, VOLUME "/export"},
+		{"[archive] runtime", config->runtime, "/run/binvault"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+		if (!places[i].value || strcmp(places[i].value, places[i].place) != 0)
+			return error_set(err, ERROR_USAGE, "%s must be %s in an appliance",
+					 places[i].option, places[i].place);
+	}
+	return 0;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	bool empty = true;
+
+	while (folder && empty && (entry = readdir(folder)))
+		empty = entry->d_name[0] == '.';
+	if (folder)
+		closedir(folder);
+	return empty;
+}
+
+/* The PIN as binvault-hsm takes it: the whole file. */
+static int read_pin(const struct config *config, char pin[PIN_SIZE], struct error *err)
+{
+	static char text[FILE_MAX];
+	const char *source = config->hsm_pin_source;
+	int r;
+
+	if (strncmp(source, "file:", 5) != 0)
+		return error_set(err, ERROR_USAGE, "[hsm] pin-source must be file:PATH here");
+	r = read_text(source + 5, text, err);
+	snprintf(pin, PIN_SIZE, "%.127s", text);
+	pin[strcspn(pin, "\n")] = '\0';
+	explicit_bzero(text, sizeof(text));
+	return r;
+}
+
+/* A token in software, for trying out. One in hardware is initialised by its maker's ceremony. The
+ * PIN stands in a command line for a moment, in a machine without a second user's process. */
+static int make_token(const struct config *config, struct error *err)
+{
+	const struct passwd *user = getpwnam(HSM_USER);
+	char pin[PIN_SIZE];
+	const char *const arguments[] = {"/usr/bin/softhsm2-util",
+					 "--init-token",
+					 "--free",
+					 "--label",
+					 config->hsm_token_label,
+					 "--pin",
+					 pin,
+					 "--so-pin",
+					 pin,
+					 NULL};
+	const struct tool tool = {.arguments = arguments, .user = HSM_USER};
+	int r;
+
+	if (strcmp(config->hsm_module, SOFTHSM) != 0 || !is_empty(TOKENS))
+		return 0;
+	if (!user || !config->hsm_token_label)
+		return error_set(err, ERROR_USAGE, "[hsm] token-label is missing");
+	r = make_folder(TOKENS, 0700, err);
+	if (r == 0 && chown(TOKENS, user->pw_uid, user->pw_gid) < 0)
+		r = error_set_errno(err, ERROR_FAILED, errno, TOKENS);
+	if (r == 0)
+		r = read_pin(config, pin, err);
+	if (r == 0)
+		r = tool_run(&tool, err);
+	explicit_bzero(pin, sizeof(pin));
+	return r;
+}
+
+/* The first checkpoint is the last thing that `init` makes. */
+static bool is_complete(const struct config *config)
+{
+	char path[4096];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/ledger/checkpoints", config->volumes[0]);
+	return stat(path, &status) == 0 && status.st_size > 0;
+}
+
+static int make_archive(const struct config *config, struct error *err)
+{
+	static const char *const arguments[] = {BINVAULT, "init", "--config", CONFIG, NULL};
+	const struct tool tool = {.arguments = arguments, .output = BEGINNING};
+
+	if (is_complete(config))
+		return 0;
+	printf("CONFIGURATION making the archive of vault '%s'\n", config->name);
+	if (make_folder(config->volumes[0], 0755, err) < 0 || tool_run(&tool, err) < 0)
+		return err->code;
+	return write_out(err);
+}
+
+static int queue_pullers(const struct config *config, struct error *err)
+{
+	char unit[128];
+	const char *const arguments[] = {SYSTEMCTL, "start", "--no-block", unit, NULL};
+
+	for (size_t i = 0; i < config->source_count; i++) {
+		snprintf(unit, sizeof(unit), "binvault-pull@%s.service", config->sources[i].name);
+		if (run(arguments, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int configure(struct error *err)
+{
+	CLEANUP(config_freep)
+	struct config *config = NULL;
+
+	if (make_folder(IDENTITY, 0755, err) < 0 ||
+	    make_folder(VOLUME "/restores", 0700, err) < 0 || identity_make(KEY, CERT, err) < 0 ||
+	    write_out(err) < 0)
+		return err->code;
+	take_bundle();
+	if (access(CONFIG, F_OK) < 0) {
+		printf("CONFIGURATION there is none yet: seal a bundle for the certificate in the "
+		       "partition binvault_out, and write it to binvault_in\n");
+		return 0;
+	}
+	if (config_load(CONFIG, &config, err) < 0 || check_places(config, err) < 0 ||
+	    open_network(config, err) < 0 || make_token(config, err) < 0 ||
+	    make_archive(config, err) < 0 || queue_pullers(config, err) < 0)
+		return err->code;
+	printf("CONFIGURATION vault '%s' has %zu source%s\n", config->name, config->source_count,
+	       config->source_count == 1 ? "" : "s");
+	return 0;
+}
+
+int main(void)
+{
+	struct error err = {0};
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	umask(0022);
+	if (configure(&err) < 0) {
+		printf("CONFIGURATION-FAILED %s\n", err.message);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,234 @@
+"""The main job inside the booted appliance: a data volume of its own, a configuration without a
+login, a MariaDB server pulled from over TLS, and what must not happen."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from image.tests.lab import DATABASE, STRANGER, TAP, VAULT, Database, Network, bundle_files
+from image.tests.machine import CARD, VARIABLES, Machine, missing, roomy
+from image.tests.test_artefacts import tools
+from tests.integration.lab import processes
+from tests.integration.lab.pki import Authority, openssl
+from tests.integration.lab.scratch import Scratch
+
+HERE = Path(__file__).parent
+BUILT = Path(os.environ.get("BINVAULT_IMAGE", Path(__file__).parents[2] / "build" / "image"))
+QUICK = os.environ.get("BINVAULT_IMAGE_QUICK") == "1"
+KEYS = BUILT / "keys"
+MIB = 1048576
+ENDS = r"CONFIGURATION-FAILED .*\n|INITRD-REFUSED .*\n|Access Denied|Kernel panic"
+NO_CONFIGURATION = r"CONFIGURATION there is none yet.*\n"
+VOLUME_REFUSED = (
+    "VOLUME-REFUSED the TPM does not give the key of the data volume: this is another machine or "
+    "TPM, or Secure Boot, its keys or the image are not those that it was sealed to. Nothing was "
+    "opened. The way back is in image/README.md, 'When the volume does not open': "
+    "/usr/bin/systemd-cryptsetup ended with status 1\n")
+
+
+class Appliance:
+    """One server: a disk, firmware variables and a TPM, that outlive each time it is switched on."""
+
+    def __init__(self, folder, network=None):
+        self.folder, self.network = folder, network
+        self.disk = roomy(BUILT / "vault.img", folder / "disk.img")
+        self.machine = None
+
+    def switch_on(self, tpm="tpm", variables=None):
+        self.machine = Machine(self.folder, self.disk,
+                               variables or BUILT / "test" / "enrolled.fd",
+                               tpm=self.folder / tpm, writable=True,
+                               network=TAP if self.network else None,
+                               inside=self.network.command if self.network else None)
+        self.machine.start()
+
+    def wait(self, text, seconds=240):
+        """`text` also stands for every other end, so that a wrong one is seen at once."""
+        console = self.machine.wait(f"{text}|{ENDS}", seconds)
+        if not re.search(text, console):
+            raise AssertionError(f"'{text}' did not come:\n{console[-3000:]}")
+        return console
+
+    def pull_the_plug(self):
+        self.machine.stop()
+
+    def _at(self, name):
+        for line in (BUILT / "partitions").read_text().splitlines():
+            if line.endswith(f"name={name}"):
+                return int(re.search(r"start=(\d+)MiB", line)[1]) * MIB
+        raise LookupError(name)
+
+    def letter(self):
+        """The text that the vault has written to its owner."""
+        with open(self.disk, "rb") as disk:
+            disk.seek(self._at("binvault_out"))
+            return disk.read(65536).rstrip(b"\0").decode()
+
+    def bring(self, bundle):
+        with open(self.disk, "r+b") as disk:
+            disk.seek(self._at("binvault_in"))
+            disk.write(bundle.ljust(2 * MIB, b"\0"))
+
+
+class Identity:
+    """A key and its certificate, of somebody whom no vault knows."""
+
+    def __init__(self, folder):
+        self.key, self.certificate = folder / "stranger.key", folder / "stranger.pem"
+        openssl("req", "-new", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-subj", "/CN=stranger", "-keyout", self.key, "-out", self.certificate)
+
+
+class Owner:
+    """Seals bundles with the program of the image's own build, in a folder below the image."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(dir=BUILT, prefix="owner-")
+        self.folder = Path(self._folder.name)
+
+    def close(self):
+        self._folder.cleanup()
+
+    def seal(self, recipient, version, files, signer=None):
+        for name, content in {"recipient.pem": recipient.encode(), **files}.items():
+            (self.folder / name).write_bytes(content)
+        here = f"/mnt/{self.folder.name}"
+        shutil.copy(signer.key if signer else KEYS / "owner.key", self.folder / "owner.key")
+        shutil.copy(signer.certificate if signer else KEYS / "owner.pem",
+                    self.folder / "owner.pem")
+        output = f"{version}.bundle"
+        (self.folder / output).unlink(missing_ok=True)
+        result = tools("/mnt/compile/bin/binvault", "config", "seal", "--owner-key",
+                       f"{here}/owner.key", "--owner-certificate", f"{here}/owner.pem",
+                       "--recipient", f"{here}/recipient.pem", "--version", str(version),
+                       "--output", f"{here}/{output}", *(f"{here}/{name}" for name in files))
+        if result.returncode != 0:
+            raise RuntimeError(result.stderr)
+        return (self.folder / output).read_bytes()
+
+
+def covered(server):
+    """What the status page says when all that the server has written is durable in the vault."""
+    name, size = server.binlogs()[-1]
+    return rf"orders +streaming +[^\n]*{re.escape(name)}:{size}\b"
+
+
+@unittest.skipIf(missing(), str(missing()))
+@unittest.skipUnless((BUILT / "test" / "enrolled.fd").exists(),
+                     "no image; do: image/build --softhsm --test-disks")
+@unittest.skipUnless(shutil.which("mariadbd"), "mariadb-server-core is not installed")
+class MainJob(unittest.TestCase):
+    """In the order of a vault's life; each test is one time that it is switched on."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = Scratch()
+        cls.addClassCleanup(cls.scratch.close)
+        cls.owner = Owner()
+        cls.addClassCleanup(cls.owner.close)
+        cls.network = Network(cls.scratch)
+        cls.authority = Authority(cls.scratch.directory("pki"))
+        cls.server = Database(cls.network, cls.scratch, cls.authority)
+        cls.server.start()
+        cls.server.create_archive_user()
+        cls.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT AUTO_INCREMENT PRIMARY KEY, "
+                       "b VARCHAR(200))")
+        cls.appliance = Appliance(cls.scratch.directory("appliance"), cls.network)
+        cls.scratch.defer(lambda: cls.appliance.machine and cls.appliance.pull_the_plug())
+
+    def tearDown(self):
+        self.appliance.pull_the_plug()
+
+    def write(self, rows=200):
+        self.server.sql("".join(f"INSERT INTO d.t (b) VALUES (REPEAT('{i % 10}', 100));"
+                                for i in range(rows)))
+
+    def test_1_the_first_start_makes_a_volume_and_asks_for_a_configuration(self):
+        """What somebody else than the owner has laid there is not even opened."""
+        stranger = Identity(self.scratch.directory("stranger"))
+        self.appliance.bring(self.owner.seal(stranger.certificate.read_text(), 1,
+                                             bundle_files(self.authority), signer=stranger))
+        self.appliance.switch_on()
+        console = self.appliance.wait(NO_CONFIGURATION)
+        self.assertIn("VOLUME making the data volume, sealed to this machine's TPM\n", console)
+        self.assertRegex(console, r"bundle '/run/binvault-configure/bundle' is refused, and nothing "
+                                  r"is in force: .* is not signed by")
+        self.assertRegex(self.appliance.letter(), r"^-----BEGIN CERTIFICATE-----\n")
+
+    def test_2_with_a_bundle_it_pulls_all_that_is_written_meanwhile(self):
+        self.appliance.bring(self.owner.seal(self.appliance.letter(), 1,
+                                             bundle_files(self.authority)))
+        self.write()
+        self.appliance.switch_on()
+        self.appliance.wait(r"CONFIGURATION vault 'vault01' has 1 source\n")
+        self.write()
+        self.appliance.wait(r"orders +streaming")
+        self.write()
+        self.server.rotate()
+        self.write()
+        console = self.appliance.wait(covered(self.server))
+        self.assertNotIn("VOLUME making", console)
+        self.assertIn("\nSELFTEST PASSED", self.appliance.wait(r"SELFTEST (PASSED \d+|FAILED .*)\n"))
+        self.assertRegex(self.appliance.letter(), r"\narchive +[0-9a-f-]{36}  'vault01'\n")
+
+    def restored(self, console):
+        """{file: SHA-256} of what the console says was restored as INC-1."""
+        return {name: digest for digest, name in
+                re.findall(r"RESTORED INC-1 ([0-9a-f]{64}) [ *](mariadb-bin\.\d+)\n", console)}
+
+    @unittest.skipIf(QUICK, "not in the quick part")
+    def test_3_after_a_power_cut_it_goes_on_and_gives_back_what_the_server_wrote(self):
+        """Nothing but the server's port is ever talked to, and nobody outside finds a port."""
+        first = self.server.closed_binlogs()[0]
+        files = {**bundle_files(self.authority), "restores": (
+            "# what the owner asks for\n"
+            f"orders --to INC-1 --from-file {first} --reason to see that it works\n").encode()}
+        self.appliance.bring(self.owner.seal(self.appliance.letter(), 2, files))
+        watch = processes.Process(self.scratch, "watch", self.network.command(
+            ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
+        self.write()
+        self.appliance.switch_on()
+        self.appliance.wait(r"orders +streaming")
+        self.write()
+        console = self.appliance.wait(covered(self.server))
+        self.assertNotIn("VOLUME making", console)
+        self.assertIn("version 2 of vault 'vault01' is in force", console)
+        console = self.appliance.wait(r"RESTORED INC-1 .*\n|RESTORE-FAILED .*\n")
+        expected = hashlib.sha256(self.server.binlog_path(first).read_bytes()).hexdigest()
+        self.assertEqual(self.restored(console).get(first), expected, console[-2000:])
+        console = self.appliance.wait(r"SELFTEST (PASSED \d+|FAILED .*)\n")
+        self.assertRegex(console, r"SELFTEST PASSED \d+\n")
+        self.assertRegex(console, r"ok \d+ - packets that nobody configured do not leave\n")
+
+        self.assertEqual(self.scan(VAULT), "")
+        self.assertEqual(self.scan(DATABASE), "3306", "the control of the scan")
+        self.write()
+        self.appliance.wait(covered(self.server))
+        seen = set(watch.log_text().splitlines())
+        self.assertLessEqual(seen, {f"arp {VAULT}", f"arp {DATABASE}", f"tcp {DATABASE} 3306"})
+        self.assertIn(f"tcp {DATABASE} 3306", seen, "the control of the watch")
+
+    def scan(self, address):
+        return self.network.run("/usr/bin/python3", HERE / "scan.py", address).strip()
+
+    @unittest.skipIf(QUICK, "not in the quick part")
+    def test_4_a_stolen_disk_does_not_open_in_another_machine(self):
+        self.appliance.switch_on(tpm="another-tpm")
+        self.assert_volume_refused()
+
+    @unittest.skipIf(QUICK, "not in the quick part")
+    def test_5_without_secure_boot_it_does_not_open(self):
+        self.appliance.switch_on(variables=VARIABLES)
+        self.assert_volume_refused()
+
+    def assert_volume_refused(self):
+        """And the vault stays shut: its units wait for the volume, which is not there."""
+        console = self.appliance.wait(r"Dependency failed for var-lib-binvault.mount.*\n")
+        self.assertIn(VOLUME_REFUSED, console)
+        console = self.appliance.wait(r"SELFTEST FAILED .*\n")
+        self.assertRegex(console, r"not ok \d+ - the data volume is open and encrypted")
+        self.assertNotIn("CONFIGURATION", console)
