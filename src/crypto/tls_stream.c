@@ -26,6 +26,15 @@ void tls_stream_inspect(void *ssl, struct tls_stream **ret_stream)
 	*ret_stream = stream;
 }
 
+/* Connector/C 3.4 reads and writes below TLS by functions of its own, which wait for the socket
+ * even if it does not block. What has arrived already is held above them, by the session. */
+static int take_socket(SSL *ssl, int fd, struct error *err)
+{
+	if (SSL_get_fd(ssl) == fd || SSL_set_fd(ssl, fd) == 1)
+		return 0;
+	return openssl_error(err, ERROR_FAILED, "taking the socket of the TLS session");
+}
+
 int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct error *err)
 {
 	struct tls_stream *stream;
@@ -34,6 +43,8 @@ int tls_stream_new(void *ssl, int fd, struct tls_stream **ret_stream, struct err
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_set_errno(err, ERROR_FAILED, errno,
 				       "making the TLS socket non-blocking");
+	if (take_socket(ssl, fd, err) < 0)
+		return err->code;
 	tls_stream_inspect(ssl, &stream);
 	/* one system call brings many records instead of two calls for each */
 	SSL_set_read_ahead(stream->ssl, 1);
