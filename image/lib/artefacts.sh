@@ -63,6 +63,12 @@ make_test_keys() {
 	[[ -e $keys/owner.pem ]] || in_tools openssl req -new -x509 -newkey ec -pkeyopt \
 		ec_paramgen_curve:P-256 -noenc -days 3650 -subj "/CN=Binvault test owner/" \
 		-keyout /keys/owner.key -out /keys/owner.pem 2>/dev/null
+	for key in 1 2 3; do
+		[[ -e $keys/custodian-$key.pem ]] || in_tools openssl req -new -x509 -newkey rsa:2048 \
+			-noenc -days 3650 -subj "/CN=Binvault test custodian $key/" \
+			-keyout "/keys/custodian-$key.key" -out "/keys/custodian-$key.pem" 2>/dev/null
+	done
+	cat "$keys"/custodian-{1,2,3}.pem >"$keys/custodians.pem"
 	[[ -e $keys/pcr.pub ]] || in_tools sh -c 'openssl genrsa -out /keys/pcr.key 2048 2>/dev/null &&
 		openssl rsa -in /keys/pcr.key -pubout -out /keys/pcr.pub 2>/dev/null'
 }

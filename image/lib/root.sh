@@ -66,9 +66,16 @@ settle() {
 	find "$root" -exec touch -h -d "@$epoch" {} +
 }
 
-# Whom the vault obeys is part of what is signed.
+# Whom the vault obeys, and who can open its volume, is part of what is signed.
 install_owner() {
 	[[ -z $softhsm || -n $owner ]] || owner=$keys/owner.pem
+	if [[ -n $softhsm && -z $custodians ]]; then
+		custodians=$keys/custodians.pem threshold=2
+	fi
+	if [[ -n $custodians ]]; then
+		install -m 644 "$custodians" "$root/usr/lib/binvault/custodians.pem"
+		echo "$threshold" >"$root/usr/lib/binvault/threshold"
+	fi
 	[[ -z $owner ]] || install -m 644 "$owner" "$root/usr/lib/binvault/owner.pem"
 }
 

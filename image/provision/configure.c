@@ -30,15 +30,17 @@
 #include "provision/network.h"
 #include "provision/tool.h"
 
-#define VOLUME	  "/var/lib/binvault"
-#define IDENTITY  VOLUME "/identity"
-#define KEY	  IDENTITY "/config.key"
-#define CERT	  IDENTITY "/config.pem"
-#define BEGINNING IDENTITY "/beginning" /* what `init` said: keys and the first checkpoint */
-#define APPLIED	  VOLUME "/config"
-#define CURRENT	  APPLIED "/current/"
-#define CONFIG	  CURRENT "binvault.conf"
-#define TOKENS	  VOLUME "/softhsm"
+#define VOLUME	   "/var/lib/binvault"
+#define IDENTITY   VOLUME "/identity"
+#define KEY	   IDENTITY "/config.key"
+#define CERT	   IDENTITY "/config.pem"
+#define BEGINNING  IDENTITY "/beginning" /* what `init` said: keys and the first checkpoint */
+#define SHARES	   IDENTITY "/shares"
+#define NEW_SHARES "/run/binvault-volume/shares"
+#define APPLIED	   VOLUME "/config"
+#define CURRENT	   APPLIED "/current/"
+#define CONFIG	   CURRENT "binvault.conf"
+#define TOKENS	   VOLUME "/softhsm"
 
 #define OWNER	   "/usr/lib/binvault/owner.pem"
 #define BUNDLE	   "/run/binvault-configure/bundle"
@@ -94,15 +96,29 @@ static int run(const char *const *arguments, struct error *err)
 
 /* --- the owner's letters --------------------------------------------------------------------- */
 
-/* Who the vault is, for its owner: what bundles are encrypted for and, later, the first checkpoint.
- */
+/* The shares of the recovery key were made before there was a volume to keep them on. */
+static int keep_shares(struct error *err)
+{
+	static char text[FILE_MAX];
+
+	if (access(NEW_SHARES, F_OK) < 0)
+		return 0;
+	if (read_text(NEW_SHARES, text, err) < 0)
+		return err->code;
+	return write_text(SHARES, text, 0400, err);
+}
+
+/* Who the vault is, for its owner: what bundles are encrypted for, what `init` said, and the
+ * custodians' shares. */
 static int write_out(struct error *err)
 {
-	static char certificate[FILE_MAX], beginning[FILE_MAX], text[2 * FILE_MAX + 64];
+	static char certificate[FILE_MAX], beginning[FILE_MAX], shares[FILE_MAX];
+	static char text[3 * FILE_MAX + 64];
 
-	if (read_text(CERT, certificate, err) < 0 || read_text(BEGINNING, beginning, err) < 0)
+	if (read_text(CERT, certificate, err) < 0 || read_text(BEGINNING, beginning, err) < 0 ||
+	    read_text(SHARES, shares, err) < 0)
 		return err->code;
-	snprintf(text, sizeof(text), "%s\n%s", certificate, beginning);
+	snprintf(text, sizeof(text), "%s\n%s\n%s", certificate, beginning, shares);
 	return letter_put(PARTITIONS "binvault_out", text, err);
 }
 
@@ -330,7 +346,7 @@ static int configure(struct error *err)
 
 	if (make_folder(IDENTITY, 0755, err) < 0 ||
 	    make_folder(VOLUME "/restores", 0700, err) < 0 || identity_make(KEY, CERT, err) < 0 ||
-	    write_out(err) < 0)
+	    keep_shares(err) < 0 || write_out(err) < 0)
 		return err->code;
 	take_bundle();
 	if (access(CONFIG, F_OK) < 0) {

@@ -6,15 +6,20 @@
  * 12 as they are and to PCR 11 as whoever builds releases has signed it: an update opens it,
  * another machine, another firmware key or another image does not.
  *
- * Order: partition → LUKS2 labelled `binvault-new` → sealed, other keys removed → XFS → synced →
- * label `binvault-data`. What is labelled new holds nothing and is made again; what is labelled
- * data is only ever opened. A failure is one line `VOLUME-REFUSED …` on the console, and nothing of
- * the vault starts.
+ * Where the image names custodians there is a second key, the recovery key: it is made here, leaves
+ * in shares that are encrypted for each of them, and is kept nowhere. With it in the letter box the
+ * volume is opened once more and sealed to the TPM that is there then.
+ *
+ * Order: partition → LUKS2 labelled `binvault-new` → shares written → sealed, the first key removed
+ * → XFS → synced → label `binvault-data`. What is labelled new holds nothing and is made again;
+ * what is labelled data is only ever opened. A failure is one line `VOLUME-REFUSED …` on the
+ * console, and nothing of the vault starts.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -22,6 +27,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "provision/letterbox.h"
+#include "provision/recovery.h"
 #include "provision/tool.h"
 #include "provision/volume_header.h"
 
@@ -30,6 +37,13 @@
 #define MAPPED		 "/dev/mapper/binvault"
 #define KEY_FILE	 "/run/binvault-volume/key"
 #define KEY_SIZE	 64
+#define CUSTODIANS	 "/usr/lib/binvault/custodians.pem"
+#define THRESHOLD	 "/usr/lib/binvault/threshold"
+#define RECOVERY_FILE	 "/run/binvault-volume/recovery"
+#define SHARES_FILE	 "/run/binvault-volume/shares" /* binvault-configure keeps them */
+#define BOX_IN		 "/dev/disk/by-partlabel/binvault_in"
+#define BOX_OUT		 "/dev/disk/by-partlabel/binvault_out"
+#define TEXT_SIZE	 256
 #define PUBLIC_KEY	 "/usr/lib/binvault/pcr.pub"
 #define SIGNATURE	 "/run/systemd/tpm2-pcr-signature.json"
 #define WAIT_USEC	 100000
@@ -146,6 +160,112 @@ static int format(struct error *err)
 	return tool_run(&(struct tool){.arguments = arguments}, err);
 }
 
+/* --- the recovery key ------------------------------------------------------------------------ */
+
+static int read_text(const char *path, char text[TEXT_SIZE], struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, TEXT_SIZE - 1);
+
+	if (size < 0)
+		return error_set_errno(err, ERROR_IO, errno, "%s", path);
+	text[size] = '\0';
+	return 0;
+}
+
+static int write_text(const char *path, const char *text, struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ssize_t size = (ssize_t)strlen(text);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != size)
+		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
+	return 0;
+}
+
+static int send_shares(const char *key, struct error *err)
+{
+	static char shares[LETTER_TEXT_MAX];
+	char threshold[TEXT_SIZE];
+	int r = read_text(THRESHOLD, threshold, err);
+
+	if (r == 0)
+		r = recovery_seal(CUSTODIANS, (unsigned)strtoul(threshold, NULL, 10), key, shares,
+				  sizeof(shares), err);
+	if (r == 0)
+		r = write_text(SHARES_FILE, shares, err);
+	return r < 0 ? r : letter_put(BOX_OUT, shares, err);
+}
+
+static int make_recovery_key(struct error *err)
+{
+	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
+						"--unlock-key-file=" KEY_FILE, "--recovery-key",
+						PARTITION, NULL};
+	const struct tool tool = {.arguments = arguments, .output = RECOVERY_FILE};
+	char key[TEXT_SIZE];
+	int r;
+
+	if (access(CUSTODIANS, F_OK) < 0) {
+		printf("VOLUME this image names no custodians: there is no recovery key\n");
+		return 0;
+	}
+	r = tool_run(&tool, err);
+	if (r == 0)
+		r = read_text(RECOVERY_FILE, key, err);
+	unlink(RECOVERY_FILE);
+	if (r == 0) {
+		key[strcspn(key, "\n")] = '\0';
+		r = send_shares(key, err);
+	}
+	explicit_bzero(key, sizeof(key));
+	return r < 0 ? error_prefix(err, "the recovery key") : 0;
+}
+
+/* The custodians' letter has done its work when the volume is sealed to the TPM that is here now.
+ */
+static int recover(const char *key, struct error *err)
+{
+	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
+						"--unlock-key-file=" KEY_FILE,
+						"--wipe-slot=tpm2",
+						"--tpm2-device=auto",
+						"--tpm2-pcrs=7+12",
+						"--tpm2-public-key=" PUBLIC_KEY,
+						"--tpm2-public-key-pcrs=11",
+						"--tpm2-signature=" SIGNATURE,
+						PARTITION,
+						NULL};
+	int r = write_text(KEY_FILE, key, err);
+
+	printf("VOLUME opening the data volume by its recovery key, and sealing it to this TPM\n");
+	if (r == 0)
+		r = tool_run(&(struct tool){.arguments = arguments}, err);
+	unlink(KEY_FILE);
+	if (r < 0)
+		return error_prefix(err, "the recovery key in binvault_in does not open the data "
+					 "volume");
+	return letter_put(BOX_IN, "", err);
+}
+
+static int recover_if_asked(struct error *err)
+{
+	char letter[TEXT_SIZE];
+	const char *key;
+	int r = 0;
+
+	if (access(BOX_IN, F_OK) < 0)
+		return 0;
+	r = read_text(BOX_IN, letter, err);
+	key = r == 0 ? recovery_letter(letter) : NULL;
+	if (key)
+		r = recover(key, err);
+	explicit_bzero(letter, sizeof(letter));
+	return r;
+}
+
 static int seal(struct error *err)
 {
 	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
@@ -193,6 +313,8 @@ static int make(struct error *err)
 	if (r == 0)
 		r = format(err);
 	if (r == 0)
+		r = make_recovery_key(err);
+	if (r == 0)
 		r = seal(err);
 	unlink(KEY_FILE);
 	if (r == 0)
@@ -212,7 +334,7 @@ static int open_volume(struct error *err)
 		return err->code;
 	switch (kind) {
 	case VOLUME_MADE:
-		return attach(err);
+		return recover_if_asked(err) < 0 ? err->code : attach(err);
 	case VOLUME_BLANK:
 	case VOLUME_UNFINISHED:
 		return make(err);

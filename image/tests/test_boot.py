@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from image.tests.machine import VARIABLES, Machine, missing
+from image.tests.machine import VARIABLES, Machine, missing, roomy
 
 BUILT = Path(os.environ.get("BINVAULT_IMAGE", Path(__file__).parents[2] / "build" / "image"))
 QUICK = os.environ.get("BINVAULT_IMAGE_QUICK") == "1"
@@ -26,7 +26,7 @@ BLOCK = 4096
 
 @unittest.skipIf(missing(), str(missing()))
 @unittest.skipUnless((BUILT / "test" / "enrolled.fd").exists(),
-                     "no image; do: image/build --test-disks")
+                     "no image; do: image/build --softhsm --test-disks")
 class BootTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="binvault-image-")
@@ -63,7 +63,8 @@ class BootTest(unittest.TestCase):
 class Signed(BootTest):
     def test_the_vault_boots_and_its_self_test_passes_whole(self):
         """Through systemd-boot, with TPM: also the control of every refusal below."""
-        console = self.boot(BUILT / "vault.img", SELFTEST, 240, tpm=True)
+        console = self.boot(roomy(BUILT / "vault.img", self.folder / "disk.img"), SELFTEST, 400,
+                            tpm=True, writable=True)
         self.assertNotIn("\nnot ok", console)
         self.assertRegex(console, r"SELFTEST PASSED \d+")
         self.assertRegex(console, BOOTED)
@@ -128,7 +129,8 @@ class CommandLine(BootTest):
         values = (f"{prefix}.extra-unit.evil.service={base64.b64encode(unit.encode()).decode()}",
                   f"{prefix}.unit-dropin.multi-user.target="
                   f"{base64.b64encode(wants.encode()).decode()}")
-        console = self.boot(self.disk("good"), SELFTEST, 240, tpm=True, extra=(
+        disk = roomy(self.disk("good"), self.folder / "disk.img")
+        console = self.boot(disk, SELFTEST, 400, tpm=True, writable=True, extra=(
             "-smbios", "type=11," + ",".join(f"value={value}" for value in values)))
         self.assertRegex(console, r"SELFTEST PASSED \d+")
         self.assertNotIn("evil.service", console)

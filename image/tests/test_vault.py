@@ -1,10 +1,13 @@
 """The main job inside the booted appliance: a data volume of its own, a configuration without a
 login, a MariaDB server pulled from over TLS, and what must not happen."""
 
+import base64
 import hashlib
+import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -17,7 +20,8 @@ from tests.integration.lab.pki import Authority, openssl
 from tests.integration.lab.scratch import Scratch
 
 HERE = Path(__file__).parent
-BUILT = Path(os.environ.get("BINVAULT_IMAGE", Path(__file__).parents[2] / "build" / "image"))
+PROJECT = HERE.parents[1]
+BUILT = Path(os.environ.get("BINVAULT_IMAGE", PROJECT / "build" / "image"))
 QUICK = os.environ.get("BINVAULT_IMAGE_QUICK") == "1"
 KEYS = BUILT / "keys"
 MIB = 1048576
@@ -46,7 +50,7 @@ class Appliance:
                                inside=self.network.command if self.network else None)
         self.machine.start()
 
-    def wait(self, text, seconds=240):
+    def wait(self, text, seconds=480):
         """`text` also stands for every other end, so that a wrong one is seen at once."""
         console = self.machine.wait(f"{text}|{ENDS}", seconds)
         if not re.search(text, console):
@@ -64,9 +68,12 @@ class Appliance:
 
     def letter(self):
         """The text that the vault has written to its owner."""
+        return self.read("binvault_out", 65536).rstrip(b"\0").decode()
+
+    def read(self, partition, size):
         with open(self.disk, "rb") as disk:
-            disk.seek(self._at("binvault_out"))
-            return disk.read(65536).rstrip(b"\0").decode()
+            disk.seek(self._at(partition))
+            return disk.read(size)
 
     def bring(self, bundle):
         with open(self.disk, "r+b") as disk:
@@ -158,6 +165,27 @@ class MainJob(unittest.TestCase):
         self.assertRegex(console, r"bundle '/run/binvault-configure/bundle' is refused, and nothing "
                                   r"is in force: .* is not signed by")
         self.assertRegex(self.appliance.letter(), r"^-----BEGIN CERTIFICATE-----\n")
+        self.appliance.pull_the_plug()
+        self.assert_sealed(json.loads(self.luks_metadata()))
+
+    def luks_metadata(self):
+        """Of the data volume, which begins where the last letter box ends."""
+        header = self.owner.folder / "header"
+        header.write_bytes(self.appliance.read("binvault_out", 34 * MIB)[2 * MIB:])
+        return tools("cryptsetup", "luksDump", "--dump-json-metadata",
+                     f"/mnt/{self.owner.folder.name}/header").stdout
+
+    def assert_sealed(self, metadata):
+        """As firmware-config/tpm/pcr-policy.json says, and by nothing else."""
+        policy = json.loads((PROJECT / "firmware-config/tpm/pcr-policy.json").read_text())
+        tokens = {token["type"]: token for token in metadata["tokens"].values()}
+        self.assertEqual(sorted(tokens), sorted(policy["shared-with-image"]["tokens"]))
+        self.assertEqual(tokens["systemd-tpm2"]["tpm2-pcrs"],
+                         [literal["pcr"] for literal in policy["literal"]])
+        self.assertEqual(tokens["systemd-tpm2"]["tpm2_pubkey_pcrs"], [policy["signed"]["pcr"]])
+        self.assertEqual(base64.b64decode(tokens["systemd-tpm2"]["tpm2_pubkey"]),
+                         (KEYS / "pcr.pub").read_bytes())
+        self.assertEqual(len(metadata["keyslots"]), len(tokens), "a slot without a token")
 
     def test_2_with_a_bundle_it_pulls_all_that_is_written_meanwhile(self):
         self.appliance.bring(self.owner.seal(self.appliance.letter(), 1,
@@ -224,6 +252,31 @@ class MainJob(unittest.TestCase):
     def test_5_without_secure_boot_it_does_not_open(self):
         self.appliance.switch_on(variables=VARIABLES)
         self.assert_volume_refused()
+
+    @unittest.skipIf(QUICK, "not in the quick part")
+    def test_6_two_custodians_of_three_open_it_in_another_machine(self):
+        shares = [self.open_share(number) for number in (1, 3)]
+        combined = subprocess.run([PROJECT / "tools" / "combine_shares.py", *shares],
+                                  capture_output=True, check=True)
+        self.appliance.bring(combined.stdout)
+        self.write()
+        self.appliance.switch_on(tpm="another-tpm")
+        console = self.appliance.wait(covered(self.server))
+        self.assertIn("VOLUME opening the data volume by its recovery key, and sealing it to this "
+                      "TPM\n", console)
+        self.assertEqual(self.appliance.read("binvault_in", 4096), bytes(4096), "the letter stays")
+
+    def open_share(self, number):
+        """The file of what custodian `number` finds for himself in the vault's letter."""
+        folder = self.scratch.directory("custodians")
+        message, share = folder / f"message-{number}", folder / f"share-{number}"
+        messages = re.findall(r"-----BEGIN CMS-----.*?-----END CMS-----\n",
+                              self.appliance.letter(), re.DOTALL)
+        self.assertEqual(len(messages), 3)
+        message.write_text(messages[number - 1])
+        openssl("cms", "-decrypt", "-inform", "PEM", "-in", message, "-inkey",
+                KEYS / f"custodian-{number}.key", "-out", share)
+        return share
 
     def assert_volume_refused(self):
         """And the vault stays shut: its units wait for the volume, which is not there."""

@@ -57,7 +57,7 @@ static int make_box(char path[64], const void *bytes, size_t size)
 {
 	int fd;
 
-	strcpy(path, "/tmp/binvault-letterbox-XXXXXX");
+	snprintf(path, 64, "/tmp/binvault-letterbox-XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, LETTER_TEXT_MAX), 0);

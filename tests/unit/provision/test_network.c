@@ -36,7 +36,7 @@ static struct config *make_config(struct config_server *servers, size_t count)
 
 	assert_non_null(config);
 	config->source_count = 1;
-	strcpy(config->sources[0].name, "orders");
+	memcpy(config->sources[0].name, "orders", sizeof("orders"));
 	config->sources[0].server_count = count;
 	memcpy(config->sources[0].servers, servers, count * sizeof(servers[0]));
 	return config;
