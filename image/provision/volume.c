@@ -326,7 +326,7 @@ static int make(struct error *err)
 
 static int open_volume(struct error *err)
 {
-	enum volume_kind kind;
+	enum volume_kind kind = VOLUME_FOREIGN;
 
 	if (!appears(PARTITION, 1) && make_partition(err) < 0)
 		return err->code;
