@@ -204,5 +204,9 @@ make_test_disks() {
 	make_command_line
 	make_initrd
 	make_test_variables
+	# a second disk, prepared for the archive as README.md says
+	truncate -s 2G "$output/test/data.img"
+	in_tools sfdisk --quiet /mnt/test/data.img <<<'label: gpt
+type=4e09fe2f-473d-4de9-b16a-89e12c6d3b98, name=binvault_data'
 	rm -f "$output"/test/{kernel.efi,kernel.efi.signature,unsigned.efi,cmdline}
 }

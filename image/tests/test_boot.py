@@ -122,6 +122,7 @@ class CommandLine(BootTest):
 
     @unittest.skipIf(QUICK, "not in the quick part")
     def test_a_unit_that_the_firmware_tables_bring_is_not_started(self):
+        """On a machine whose archive lies on a disk of its own; the first one has no room for it."""
         unit = "[Service]\nType=oneshot\nStandardOutput=tty\nTTYPath=/dev/console\n" \
                "ExecStart=/usr/bin/systemctl --version\n"
         wants = "[Unit]\nWants=evil.service\n"
@@ -129,8 +130,10 @@ class CommandLine(BootTest):
         values = (f"{prefix}.extra-unit.evil.service={base64.b64encode(unit.encode()).decode()}",
                   f"{prefix}.unit-dropin.multi-user.target="
                   f"{base64.b64encode(wants.encode()).decode()}")
-        disk = roomy(self.disk("good"), self.folder / "disk.img")
-        console = self.boot(disk, SELFTEST, 400, tpm=True, writable=True, extra=(
-            "-smbios", "type=11," + ",".join(f"value={value}" for value in values)))
+        data = roomy(self.disk("data"), self.folder / "data.img", 0)
+        full = roomy(self.disk("good"), self.folder / "disk.img", 0)
+        console = self.boot(full, SELFTEST, 400, tpm=True, writable=True, extra=(
+            "-smbios", "type=11," + ",".join(f"value={value}" for value in values),
+            "-drive", f"file={data},format=raw,if=virtio"))
         self.assertRegex(console, r"SELFTEST PASSED \d+")
         self.assertNotIn("evil.service", console)

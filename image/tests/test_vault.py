@@ -26,6 +26,7 @@ QUICK = os.environ.get("BINVAULT_IMAGE_QUICK") == "1"
 KEYS = BUILT / "keys"
 MIB = 1048576
 ENDS = r"CONFIGURATION-FAILED .*\n|INITRD-REFUSED .*\n|Access Denied|Kernel panic"
+STREAMING = r"orders +\S+ +streaming"
 NO_CONFIGURATION = r"CONFIGURATION there is none yet.*\n"
 VOLUME_REFUSED = (
     "VOLUME-REFUSED the TPM does not give the key of the data volume: this is another machine or "
@@ -121,7 +122,7 @@ class Owner:
 def covered(server):
     """What the status page says when all that the server has written is durable in the vault."""
     name, size = server.binlogs()[-1]
-    return rf"orders +streaming +[^\n]*{re.escape(name)}:{size}\b"
+    return rf"{STREAMING} +[^\n]*{re.escape(name)}:{size}\b"
 
 
 @unittest.skipIf(missing(), str(missing()))
@@ -194,7 +195,7 @@ class MainJob(unittest.TestCase):
         self.appliance.switch_on()
         self.appliance.wait(r"CONFIGURATION vault 'vault01' has 1 source\n")
         self.write()
-        self.appliance.wait(r"orders +streaming")
+        self.appliance.wait(STREAMING)
         self.write()
         self.server.rotate()
         self.write()
@@ -220,7 +221,7 @@ class MainJob(unittest.TestCase):
             ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
         self.write()
         self.appliance.switch_on()
-        self.appliance.wait(r"orders +streaming")
+        self.appliance.wait(STREAMING)
         self.write()
         console = self.appliance.wait(covered(self.server))
         self.assertNotIn("VOLUME making", console)
