@@ -67,6 +67,7 @@ static void print_hashes(const char *name)
 
 	snprintf(path, sizeof(path), EXPORT "/%s/SHA256SUMS", name);
 	sums = fopen(path, "re");
+	printf("\n"); /* behind what the verb has shown of its progress */
 	while (sums && fgets(line, sizeof(line), sums))
 		printf("RESTORED %s %s", name, line);
 	if (sums)

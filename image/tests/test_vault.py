@@ -217,10 +217,11 @@ class MainJob(unittest.TestCase):
             "# what the owner asks for\n"
             f"orders --to INC-1 --from-file {first} --reason to see that it works\n").encode()}
         self.appliance.bring(self.owner.seal(self.appliance.letter(), 2, files))
-        watch = processes.Process(self.scratch, "watch", self.network.command(
-            ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
         self.write()
         self.appliance.switch_on()
+        self.appliance.wait(r"INITRD-SCANNED")  # the firmware has a network of its own until then
+        watch = processes.Process(self.scratch, "watch", self.network.command(
+            ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
         self.appliance.wait(STREAMING)
         self.write()
         console = self.appliance.wait(covered(self.server))
