@@ -8,7 +8,7 @@
 #define ENTRIES_LBA_OFFSET 72
 #define ENTRY_COUNT_OFFSET 80
 #define ENTRY_SIZE_OFFSET  84
-#define UNIQUE_GUID_OFFSET 16
+#define FIRST_LBA_OFFSET   32
 #define ENTRY_SIZE_MAX	   4096
 #define LBA_MAX		   (UINT64_C(1) << 40)
 
@@ -43,15 +43,27 @@ int gpt_entry_offset(const struct gpt *table, uint32_t index, uint32_t sector_si
 	return 0;
 }
 
-bool gpt_entry_has_guid(const uint8_t entry[GPT_ENTRY_SIZE], const uint8_t guid[GPT_GUID_SIZE])
+bool gpt_entry_has_type(const uint8_t entry[GPT_ENTRY_SIZE], const uint8_t type[GPT_GUID_SIZE])
 {
 	/* The first three fields are little-endian on disk and big-endian as text. */
 	static const uint8_t order[GPT_GUID_SIZE] = {3, 2, 1,  0,  5,  4,  7,  6,
 						     8, 9, 10, 11, 12, 13, 14, 15};
 
 	for (int i = 0; i < GPT_GUID_SIZE; i++) {
-		if (entry[UNIQUE_GUID_OFFSET + order[i]] != guid[i])
+		if (entry[order[i]] != type[i])
 			return false;
 	}
 	return true;
+}
+
+int gpt_entry_begin(const uint8_t entry[GPT_ENTRY_SIZE], uint32_t sector_size, uint64_t *ret_offset,
+		    struct error *err)
+{
+	uint64_t lba = get_le64(entry + FIRST_LBA_OFFSET);
+
+	if (sector_size < 512 || sector_size > 65536 || lba > LBA_MAX)
+		return error_set(err, ERROR_DEFECT, "a partition at sector %llu",
+				 (unsigned long long)lba);
+	*ret_offset = lba * sector_size;
+	return 0;
 }

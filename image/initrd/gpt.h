@@ -1,5 +1,5 @@
 /*
- * The GUID partition table of a disk, as far as finding one partition by its GUID needs it.
+ * The GUID partition table of a disk, as far as finding hash trees by their type needs it.
  *
  * The table is not trusted: a wrong one leads at worst to a partition whose bytes do not have the
  * signed root hash, which dm-verity then refuses.
@@ -31,5 +31,9 @@ int gpt_decode(const uint8_t bytes[GPT_HEADER_SIZE], struct gpt *ret_table,
 int gpt_entry_offset(const struct gpt *table, uint32_t index, uint32_t sector_size,
 		     uint64_t *ret_offset, struct error *err) MUST_CHECK;
 
-/* @guid in the order in which it is written as text (that of the root hash). */
-bool gpt_entry_has_guid(const uint8_t entry[GPT_ENTRY_SIZE], const uint8_t guid[GPT_GUID_SIZE]);
+/* @type in the order in which it is written as text. */
+bool gpt_entry_has_type(const uint8_t entry[GPT_ENTRY_SIZE], const uint8_t type[GPT_GUID_SIZE]);
+
+/* Where the partition lies on the disk. */
+int gpt_entry_begin(const uint8_t entry[GPT_ENTRY_SIZE], uint32_t sector_size, uint64_t *ret_offset,
+		    struct error *err) MUST_CHECK;

@@ -21,6 +21,7 @@
 #include "initrd/device_mapper.h"
 #include "initrd/disks.h"
 #include "initrd/verity.h"
+#include "rollback/floor.h"
 
 #define SIGNED_COMMAND_LINE "/cmdline"
 #define MODULE_LIST	    "/modules.load"
@@ -95,15 +96,36 @@ static int find_partitions(const uint8_t root_hash[ROOT_HASH_SIZE],
 			   char data_device[DISK_PATH_SIZE], char hash_device[DISK_PATH_SIZE],
 			   struct error *err)
 {
-	/* Discoverable Partitions Specification: the two halves of the root hash are their GUIDs.
-	 */
 	for (int i = 0; i < DISK_WAIT_COUNT; i++) {
-		if (disks_find(root_hash, data_device, err) == 0 &&
-		    disks_find(root_hash + GPT_GUID_SIZE, hash_device, err) == 0)
+		if (disks_find(root_hash, data_device, hash_device, err) == 0)
 			return 0;
 		usleep(DISK_WAIT_USEC);
 	}
 	return error_prefix(err, "no disk holds the signed root");
+}
+
+/* Without a TPM there is no floor, and nothing that opens the data volume either. */
+static int check_floor(struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(FLOOR_TPM_INITRD, O_RDWR | O_CLOEXEC);
+	const struct floor_tpm tpm = floor_tpm_device(&fd);
+	struct release release;
+	uint32_t floor;
+
+	if (fd < 0 && errno != ENOENT)
+		return error_set_errno(err, ERROR_FAILED, errno, FLOOR_TPM_INITRD);
+	if (release_read(RELEASE_IN_INITRD, &release, err) < 0)
+		return err->code;
+	if (fd < 0) {
+		printf("INITRD-VERSION %u; there is no TPM that knows the oldest that may run\n",
+		       release.version);
+		return 0;
+	}
+	if (floor_enter(&tpm, &release, &floor, err) < 0)
+		return err->code;
+	printf("INITRD-VERSION %u; the oldest that may run is %u\n", release.version, floor);
+	return 0;
 }
 
 static int read_verity(const char *hash_device, struct verity *ret_verity, struct error *err)
@@ -207,9 +229,9 @@ static int start(struct error *err)
 	    read_line("/proc/cmdline", running, err) < 0 ||
 	    read_line(SIGNED_COMMAND_LINE, signed_line, err) < 0 ||
 	    command_line_compare(running, signed_line, err) < 0 ||
-	    command_line_root_hash(signed_line, root_hash, err) < 0 || load_modules(err) < 0 ||
-	    start_verity(root_hash, &verity, err) < 0 || scan_root(&verity, err) < 0 ||
-	    switch_root(err) < 0)
+	    command_line_root_hash(signed_line, root_hash, err) < 0 || check_floor(err) < 0 ||
+	    load_modules(err) < 0 || start_verity(root_hash, &verity, err) < 0 ||
+	    scan_root(&verity, err) < 0 || switch_root(err) < 0)
 		return err->code;
 	return 0;
 }

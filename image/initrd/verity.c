@@ -10,6 +10,7 @@
 /* struct verity_sb of cryptsetup, lib/verity/verity.c. */
 #define VERSION_OFFSET	       8
 #define TYPE_OFFSET	       12
+#define UUID_OFFSET	       16
 #define ALGORITHM_OFFSET       32
 #define ALGORITHM_SIZE	       32
 #define DATA_BLOCK_SIZE_OFFSET 64
@@ -43,6 +44,7 @@ int verity_decode(const uint8_t bytes[VERITY_SUPERBLOCK_SIZE], struct verity *re
 				 "the verity superblock names %" PRIu64
 				 " blocks and a salt of %zu bytes",
 				 verity.block_count, verity.salt_size);
+	memcpy(verity.uuid, bytes + UUID_OFFSET, sizeof(verity.uuid));
 	memcpy(verity.salt, bytes + SALT_OFFSET, verity.salt_size);
 	*ret_verity = verity;
 	return 0;

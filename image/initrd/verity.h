@@ -18,8 +18,11 @@
 #define VERITY_SALT_SIZE_MAX   256
 #define VERITY_TABLE_SIZE      2048 /* of a table line, with its NUL */
 
+#define VERITY_UUID_SIZE 16
+
 struct verity {
-	uint64_t block_count; /* data blocks of VERITY_BLOCK_SIZE */
+	uint8_t uuid[VERITY_UUID_SIZE]; /* by which a root finds its tree; see disks.h */
+	uint64_t block_count;		/* data blocks of VERITY_BLOCK_SIZE */
 	size_t salt_size;
 	uint8_t salt[VERITY_SALT_SIZE_MAX];
 };

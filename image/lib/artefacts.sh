@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # From the root folder to a disk: erofs, dm-verity, initrd, UKI, ESP, GPT. No loop device is used.
 
-# A fixed salt is no weakness (it is no secret) and makes two builds equal.
+# A fixed salt is no weakness (it is no secret) and makes two builds equal. The uuid of the tree, which
+# is in no hash, is the first half of the root hash: by it the initrd finds the slot.
 make_verity() {
 	local -a compression=('-zlz4hc,12')
 	[[ -z $lz4 ]] || compression=(-zlz4)
@@ -9,10 +10,14 @@ make_verity() {
 	in_tools mkfs.erofs --quiet "-T$epoch" --all-time \
 		-U 5f0c9a52-0000-4000-8000-000000000001 "${compression[@]}" -C65536 \
 		-Efragments,dedupe,ztailpacking /mnt/root.img /mnt/root
-	in_tools veritysetup format --salt="$(printf %064d 0)" \
-		--uuid=5f0c9a52-0000-4000-8000-000000000002 --root-hash-file=/mnt/root.roothash \
-		/mnt/root.img /mnt/root.hash >/dev/null
+	make_tree_of_hashes 5f0c9a52-0000-4000-8000-000000000002
 	root_hash=$(<"$output/root.roothash")
+	make_tree_of_hashes "$(guid "${root_hash:0:32}")"
+}
+
+make_tree_of_hashes() {
+	in_tools veritysetup format --salt="$(printf %064d 0)" --uuid="$1" \
+		--root-hash-file=/mnt/root.roothash /mnt/root.img /mnt/root.hash >/dev/null
 }
 
 make_command_line() {
@@ -27,14 +32,18 @@ make_initrd() {
 	rm -rf "$tree"
 	mkdir -p "$tree"/{dev,proc,sys,sysroot,modules}
 	install -m 755 "$output/compile/bin/initrd-init" "$tree/init"
-	cp "$output/cmdline" "$tree/cmdline"
+	cp "$output"/{cmdline,release} "$tree/"
 	lines_of modules.initrd | modules_with_needs "$from" | while read -r module; do
 		name=$(basename "$module" .xz)
 		xz -dc "$from/$module" >"$tree/modules/$name"
 		echo "/modules/$name"
 	done >"$output/modules.load"
 	mv "$output/modules.load" "$tree/modules.load"
-	find "$tree" -exec touch -h -d "@$epoch" {} +
+	pack_initrd
+}
+
+pack_initrd() {
+	find "$output/initrd" -exec touch -h -d "@$epoch" {} +
 	in_tools sh -c 'cd /mnt/initrd && find . -print0 | LC_ALL=C sort -z |
 		cpio --quiet --null --reproducible -R 0:0 -o -H newc | zstd -q -19 -c >/mnt/initrd.zst'
 }
@@ -59,6 +68,11 @@ make_test_keys() {
 		[[ -e $keys/$key.crt ]] || in_tools openssl req -new -x509 -newkey rsa:2048 -noenc \
 			-sha256 -days 3650 -subj "/CN=Binvault test $key/" -keyout "/keys/$key.key" \
 			-out "/keys/$key.crt" 2>/dev/null
+	done
+	compgen -G "$keys/release*.pub" >/dev/null || for key in release{1,2,3}; do
+		in_tools sh -c "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+			-out /keys/$key.key && openssl pkey -in /keys/$key.key -pubout \
+			-out /keys/$key.pub"
 	done
 	[[ -e $keys/owner.pem ]] || in_tools openssl req -new -x509 -newkey ec -pkeyopt \
 		ec_paramgen_curve:P-256 -noenc -days 3650 -subj "/CN=Binvault test owner/" \
@@ -120,10 +134,10 @@ disk() {
 			at=$((at + size))
 		done <<-END
 			$esp_size type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B,uuid=5f0c9a52-0000-4000-8000-00000000000b,name=esp
-			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=$(guid "${root_hash:0:32}"),name=root_a,attrs="GUID:60"
-			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=$(guid "${root_hash:32}"),name=verity_a,attrs="GUID:60"
-			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=5f0c9a52-0000-4000-8000-00000000000d,name=root_b,attrs="GUID:60"
-			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=5f0c9a52-0000-4000-8000-00000000000e,name=verity_b,attrs="GUID:60"
+			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=5f0c9a52-0000-4000-8000-000000000011,name=root_a,attrs="GUID:60"
+			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=5f0c9a52-0000-4000-8000-000000000012,name=verity_a,attrs="GUID:60"
+			$root_size type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709,uuid=5f0c9a52-0000-4000-8000-00000000000d,name=root_b
+			$hash_size type=2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5,uuid=5f0c9a52-0000-4000-8000-00000000000e,name=verity_b
 			$letter_size type=709ece15-598f-4cdb-96bb-0190083d4ebe,uuid=5f0c9a52-0000-4000-8000-00000000000f,name=binvault_in
 			$letter_size type=709ece15-598f-4cdb-96bb-0190083d4ebe,uuid=5f0c9a52-0000-4000-8000-000000000010,name=binvault_out
 		END
@@ -178,6 +192,17 @@ test_disk() {
 	rm "$output/test/esp.img"
 }
 
+# Version 2, which lets no older one run once it is good, as a build of its own in test/next.
+make_next_version() {
+	mkdir "$output/test/next"
+	cp -a "$output/compile" "$output/test/next/"
+	BINVAULT_IMAGE_NAMESPACE='' BINVAULT_IMAGE_KEYS=$keys "$image/build" \
+		--output "$output/test/next" --version 2 --floor 2 --release-threshold "$release_threshold" \
+		${lz4:+--lz4} ${softhsm:+--softhsm} ${owner:+--owner "$owner"} \
+		${custodians:+--custodians "$custodians"} ${threshold:+--threshold "$threshold"}
+	rm -r "$output"/test/next/{compile,root}
+}
+
 # One disk for each way in which a kernel image can be wrong; what is wrong inside the root, the
 # tests do themselves to a copy.
 make_test_disks() {
@@ -203,10 +228,17 @@ make_test_disks() {
 	root_hash=$signed_hash
 	make_command_line
 	make_initrd
+	in_tools /srv/image/tests/unsign_module.py /mnt/initrd/modules/erofs.ko
+	pack_initrd
+	make_uki test/unsigned.efi
+	sign /mnt/test/unsigned.efi test/kernel.efi
+	test_disk unsigned_module test/kernel.efi
+	make_initrd
 	make_test_variables
 	# a second disk, prepared for the archive as README.md says
 	truncate -s 2G "$output/test/data.img"
 	in_tools sfdisk --quiet /mnt/test/data.img <<<'label: gpt
 type=4e09fe2f-473d-4de9-b16a-89e12c6d3b98, name=binvault_data'
+	make_next_version
 	rm -f "$output"/test/{kernel.efi,kernel.efi.signature,unsigned.efi,cmdline}
 }

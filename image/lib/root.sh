@@ -79,6 +79,17 @@ install_owner() {
 	[[ -z $owner ]] || install -m 644 "$owner" "$root/usr/lib/binvault/owner.pem"
 }
 
+# What the image says of itself, and who may bring a newer one.
+install_release() {
+	printf 'version %s\nfloor %s\n' "$version" "$floor" >"$output/release"
+	install -m 644 "$output/release" "$root/usr/lib/binvault/release"
+	# shellcheck disable=SC2046 # names without blanks
+	in_tools /srv/image/update keys --threshold "$release_threshold" \
+		$(cd "$keys" && printf '/keys/%s ' release*.pub) \
+		>"$root/usr/lib/binvault/release-keys.json"
+	cat "$keys"/db*.crt >"$root/usr/lib/binvault/secure-boot.pem"
+}
+
 # A token in software is for trying out; keys in it are as safe as the data volume.
 delete_softhsm() {
 	rm -rf "$root"/usr/{lib,share}/softhsm "$root"/usr/bin/softhsm2-* "$root/etc/softhsm" \
@@ -91,15 +102,16 @@ make_root() {
 	cp "$root/var/lib/dpkg/status" "$output/packages.status"
 	DESTDIR='' in_tools env DESTDIR=/mnt/root ninja -C /mnt/compile install >/dev/null
 	install -m 755 "$output/compile/bin/binvault-selftest" "$root/usr/sbin/"
-	install -m 755 "$output"/compile/bin/binvault-{volume,configure,restores} "$root/usr/libexec/binvault/"
+	install -m 755 "$output"/compile/bin/binvault-{volume,configure,restores,update} "$root/usr/libexec/binvault/"
 	install -D -m 644 "$keys/pcr.pub" "$root/usr/lib/binvault/pcr.pub"
 	install_owner
+	install_release
 	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
 	in_tools systemd-sysusers --root=/mnt/root
 	copy_modules
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores}.service \
+	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update}.service \
 		binvault-{export.socket,status.timer} var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done

@@ -90,6 +90,25 @@ class Firmware(BootTest):
         self.boot(self.disk("good"), REFUSED_BY_FIRMWARE, variables="revoked")
 
 
+    def test_a_bit_of_the_kernel_image_on_the_esp_is_noticed(self):
+        """The control is the same disk as it was: Root.test_a_root_as_signed_is_started."""
+        kernel = (BUILT / "vault.efi").read_bytes()
+        middle = len(kernel) // 2 // BLOCK * BLOCK
+        with open(self.disk("good"), "rb") as disk:
+            disk.seek(1 << 20)
+            at = disk.read(80 << 20).find(kernel[middle:middle + BLOCK])
+        self.assertGreater(at, 0)
+        self.boot(self.damaged(1, at + 77), REFUSED_BY_FIRMWARE)
+
+
+class Modules(BootTest):
+    def test_a_module_without_its_signature_is_refused(self):
+        """The control is every other boot: the same module, signed, mounts the root."""
+        console = self.boot(self.disk("unsigned_module"),
+                            r"INITRD-REFUSED mounting the root: No such device")
+        self.assertIn("INITRD-MODULE /modules/erofs.ko: Key was rejected by service\n", console)
+
+
 class Root(BootTest):
     def test_a_root_as_signed_is_started(self):
         """The control of this class."""

@@ -73,3 +73,15 @@ static inline uint64_t get_le64(const uint8_t *p)
 {
 	return (uint64_t)get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
 }
+
+static inline void put_le16(uint8_t *p, uint16_t value)
+{
+	p[0] = (uint8_t)value;
+	p[1] = (uint8_t)(value >> 8);
+}
+
+static inline void put_le32(uint8_t *p, uint32_t value)
+{
+	put_le16(p, (uint16_t)value);
+	put_le16(p + 2, (uint16_t)(value >> 16));
+}

@@ -39,7 +39,9 @@ static void fuzz_sector(const uint8_t sector[512])
 		ASSERT(gpt_entry_offset(&table, table.entry_count - 1, 65536, &offset, &err) == 0);
 		ASSERT(offset < UINT64_C(1) << 60);
 	}
-	(void)gpt_entry_has_guid(sector, root_hash);
+	(void)gpt_entry_has_type(sector, root_hash);
+	if (gpt_entry_begin(sector, 65536, &offset, &err) == 0)
+		ASSERT(offset < UINT64_C(1) << 60);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -53,23 +53,39 @@ static void what_is_no_table_or_outside_our_limits_is_refused(void **state)
 	assert_fails(gpt_decode(header, &table, &err), &err, ERROR_DEFECT, "is not ours");
 }
 
-static void a_guid_is_compared_in_the_order_of_its_text(void **state)
+static void a_type_is_compared_in_the_order_of_its_text(void **state)
 {
 	/* 00112233-4455-6677-8899-aabbccddeeff */
-	static const uint8_t guid[GPT_GUID_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+	static const uint8_t type[GPT_GUID_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
 						    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
 	static const uint8_t disk[GPT_GUID_SIZE] = {0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66,
 						    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
 	uint8_t entry[GPT_ENTRY_SIZE] = {0};
 
 	(void)state;
-	memcpy(entry + 16, disk, sizeof(disk));
-	assert_true(gpt_entry_has_guid(entry, guid));
-	for (int i = 16; i < 32; i++) {
+	memcpy(entry, disk, sizeof(disk));
+	assert_true(gpt_entry_has_type(entry, type));
+	for (int i = 0; i < GPT_GUID_SIZE; i++) {
 		entry[i] ^= 1;
-		assert_false(gpt_entry_has_guid(entry, guid));
+		assert_false(gpt_entry_has_type(entry, type));
 		entry[i] ^= 1;
 	}
+}
+
+static void a_partition_begins_at_its_first_sector(void **state)
+{
+	uint8_t entry[GPT_ENTRY_SIZE] = {[32] = 0x00, [33] = 0x08};
+	struct error err = {0};
+	uint64_t offset;
+
+	(void)state;
+	assert_ok(gpt_entry_begin(entry, 512, &offset, &err), &err);
+	assert_int_equal(offset, 1 << 20);
+	assert_fails(gpt_entry_begin(entry, 256, &offset, &err), &err, ERROR_DEFECT,
+		     "a partition at sector 2048");
+	entry[39] = 1;
+	assert_fails(gpt_entry_begin(entry, 512, &offset, &err), &err, ERROR_DEFECT,
+		     "a partition at sector");
 }
 
 int main(void)
@@ -77,7 +93,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_says_where_its_entries_lie),
 		cmocka_unit_test(what_is_no_table_or_outside_our_limits_is_refused),
-		cmocka_unit_test(a_guid_is_compared_in_the_order_of_its_text),
+		cmocka_unit_test(a_type_is_compared_in_the_order_of_its_text),
+		cmocka_unit_test(a_partition_begins_at_its_first_sector),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
