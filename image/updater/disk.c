@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "updater/update.h"
 
 #define BLOCK_DEVICES "/sys/class/block"
 #define KERNEL_FOLDER "EFI/Linux"
@@ -232,6 +233,13 @@ struct search {
 	int count;
 };
 
+static bool begins_an_update(int fd)
+{
+	uint8_t sector[UPDATE_SECTOR_SIZE];
+
+	return pread(fd, sector, sizeof(sector), 0) == sizeof(sector) && update_begins(sector);
+}
+
 /* Real disks have a device behind them; device-mapper, loop and memory disks have none. */
 static bool open_candidate(const char *device, void *context)
 {
@@ -245,7 +253,9 @@ static bool open_candidate(const char *device, void *context)
 		return false;
 	snprintf(path, sizeof(path), "/dev/%s", device);
 	candidate->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (candidate->fd >= 0) {
+	if (candidate->fd >= 0 && !begins_an_update(candidate->fd)) {
+		close(candidate->fd);
+	} else if (candidate->fd >= 0) {
 		snprintf(candidate->name, sizeof(candidate->name), "%.31s", device);
 		search->count++;
 	}

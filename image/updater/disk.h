@@ -33,7 +33,8 @@ struct disk_candidate {
 int disk_open(uint32_t owner, int with_slot, struct disk *ret_disk, struct error *err) MUST_CHECK;
 void disk_release(struct disk *disk);
 
-/* Whole disks other than that of the root, on which an update may lie. Returns their number. */
+/* Whole disks other than that of the root that begin as an update does: no other is passed on, not
+ * even for reading. Returns their number. */
 int disk_candidates(struct disk_candidate ret_candidates[DISK_CANDIDATES_MAX],
 		    struct error *err) MUST_CHECK;
 

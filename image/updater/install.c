@@ -115,14 +115,11 @@ static int write_all(const struct install *install, struct update *update,
 int install_from(const struct install *install, int fd, const char *name,
 		 enum install_result *ret_result, struct error *err)
 {
-	uint8_t sector[UPDATE_SECTOR_SIZE];
 	CLEANUP(update_freep)
 	struct update *update = NULL;
 	struct manifest manifest;
 
 	*ret_result = INSTALL_NOTHING;
-	if (pread(fd, sector, sizeof(sector), 0) != sizeof(sector) || !update_begins(sector))
-		return 0;
 	if (update_open(fd, &update, err) < 0 ||
 	    update_read_manifest(update, install->keys, &manifest, err) < 0)
 		return error_prefix(err, "the update on %s", name);

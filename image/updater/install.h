@@ -27,7 +27,7 @@ struct install {
 };
 
 enum install_result {
-	INSTALL_NOTHING, /* no update, or the version that runs */
+	INSTALL_NOTHING, /* it is the version that runs */
 	INSTALL_DONE,
 };
 

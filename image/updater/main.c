@@ -8,7 +8,7 @@
  * Two processes. The first, root, mounts and opens; the second, of a user of its own that owns
  * nothing, gets the descriptors and does all else, above all everything that reads a foreign disk.
  * It cannot open the data volume or any other disk. When it says so, the first restarts the
- *machine.
+ * machine.
  *
  * All is said on the console: UPDATE and what was done, UPDATE-REFUSED and why not.
  */
