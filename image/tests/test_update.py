@@ -5,6 +5,7 @@ Every boot here writes to a disk of its own and has a TPM that stays with it.
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,16 +13,16 @@ import time
 import unittest
 from pathlib import Path
 
-from image.tests.machine import missing
+from image.tests.machine import Machine, missing
 from image.tests.test_boot import QUICK, REFUSED_BY_FIRMWARE
-from image.tests.update_lab import (BUILT, KEYS, MIB, NEXT, Box, copy_build,
+from image.tests.update_lab import (BUILT, KEYS, MIB, NEXT, PROJECT, Box, copy_build,
                                     damaged_build, in_tools, pack, partition_starts, sign)
 
 GOOD = r"UPDATE no version below \d+ may run from now on\n"
 END = r"UPDATE restarting\n|UPDATE-REFUSED .*\n|UPDATE version \d+ of .* runs already"
 PANIC = r"Kernel panic - not syncing: dm-verity device corrupted"
 VERSION = r"INITRD-VERSION %d; the oldest that may run is %d\n"
-CUT_COUNT = 5
+CUT_COUNT, CUT_SECONDS = 5, 5
 
 
 @unittest.skipIf(missing(), str(missing()))
@@ -56,62 +57,6 @@ class Update(UpdateTest):
                       "below 2 run; install a newer one\n", console)
 
 
-class Refused(UpdateTest):
-    """The control is in class Update: the same files, signed by two."""
-
-    def corrupted(self, name):
-        """An update whose bytes are not those that were signed."""
-        update = pack(NEXT, self.folder / name)
-        with open(update, "r+b") as file:
-            file.seek(-MIB, os.SEEK_END)
-            byte = file.read(1)[0]
-            file.seek(-1, os.SEEK_CUR)
-            file.write(bytes([byte ^ 1]))
-        return update
-
-    def foreign(self, name):
-        """Signed by one who counts, and twice by a key that nobody knows."""
-        key = self.folder / "foreign.key"
-        subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-out", key], check=True,
-                       stderr=subprocess.DEVNULL)
-        update = pack(NEXT, self.folder / name, ("release2",))
-        signatures = [self.folder / "foreign.1", self.folder / "foreign.2"]
-        for signature in signatures:
-            sign(update.with_suffix(".json"), key, signature)
-        subprocess.run([BUILT.parents[1] / "image/update", "pack", NEXT,
-                        update.with_suffix(".json"), update, *signatures,
-                        update.with_suffix(".release2")], check=True)
-        return update
-
-    def foreign_kernel(self, name):
-        """Signed by two release keys, its kernel image by a key that is not in db."""
-        build = copy_build(NEXT, self.folder / "foreign_kernel")
-        for file in ("foreign.key", "foreign.crt"):
-            shutil.copyfile(KEYS / file, build / file)
-        in_tools(build, "sbsign", "--detached", "--key", "/mnt/foreign.key", "--cert",
-                 "/mnt/foreign.crt", "--output", "/mnt/vault.efi.signature",
-                 "/mnt/vault.unsigned.efi")
-        return pack(build, self.folder / name)
-
-    @unittest.skipIf(QUICK, "not in the quick part")
-    def test_what_too_few_have_signed_and_what_was_changed_is_not_installed(self):
-        updates = (pack(NEXT, self.folder / "few.update", ("release1",)),
-                   pack(NEXT, self.folder / "twice.update", ("release1", "release1")),
-                   self.foreign("foreign.update"), self.foreign_kernel("kernel.update"),
-                   self.corrupted("corrupted.update"))
-        console = self.box.boot(r"root.img is not the one that the manifest names\n[\s\S]*"
-                                r"(login|Reached target|Finished|Failed)", *updates)
-        words = "the manifest is signed by 1 of the 3 release keys that this vault knows, and 2 " \
-                "have to\n"
-        for disk in "bcd":
-            self.assertIn(f"UPDATE-REFUSED the update on vd{disk}: {words}", console)
-        self.assertIn("UPDATE-REFUSED the update on vde: the kernel image is not signed for Secure "
-                      "Boot by a key that this vault knows\n", console)
-        self.assertNotIn("is installed in slot", console)
-        self.assertNotIn("UPDATE restarting", console)
-
-
 class FallBack(UpdateTest):
     def install_by_hand(self, build):
         """As binvault-update does it, but for what it would refuse."""
@@ -142,26 +87,82 @@ class FallBack(UpdateTest):
                                   r"and did not come up; bring a newer one")
 
 
-class Cut(UpdateTest):
+class RefusedAndCut(UpdateTest):
+    """Four disks with updates that are wrong, each in its own way, and a fifth with the right one."""
+
+    def corrupted(self, name):
+        """An update whose bytes are not those that were signed."""
+        update = pack(NEXT, self.folder / name)
+        with open(update, "r+b") as file:
+            file.seek(-MIB, os.SEEK_END)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        return update
+
+    def foreign(self, name):
+        """Signed by one who counts, and twice by a key that nobody knows."""
+        key = self.folder / "foreign.key"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-out", key], check=True,
+                       stderr=subprocess.DEVNULL)
+        update = pack(NEXT, self.folder / name, ("release2",))
+        signatures = [self.folder / "foreign.1", self.folder / "foreign.2"]
+        for signature in signatures:
+            sign(update.with_suffix(".json"), key, signature)
+        subprocess.run([PROJECT / "image/update", "pack", NEXT, update.with_suffix(".json"), update,
+                        *signatures, update.with_suffix(".release2")], check=True)
+        return update
+
+    def foreign_kernel(self, name):
+        """Signed by two release keys, its kernel image by a key that is not in db."""
+        build = copy_build(NEXT, self.folder / "foreign_kernel")
+        for file in ("foreign.key", "foreign.crt"):
+            shutil.copyfile(KEYS / file, build / file)
+        in_tools(build, "sbsign", "--detached", "--key", "/mnt/foreign.key", "--cert",
+                 "/mnt/foreign.crt", "--output", "/mnt/vault.efi.signature",
+                 "/mnt/vault.unsigned.efi")
+        return pack(build, self.folder / name)
+
     @unittest.skipIf(QUICK, "not in the quick part")
-    def test_whenever_the_power_fails_during_an_update_one_version_starts(self):
+    def test_wrong_updates_are_refused_and_the_right_one_may_be_cut_anywhere(self):
+        few = "the manifest is signed by 1 of the 3 release keys that this vault knows, and 2 have to"
+        wrong = ((pack(NEXT, self.folder / "few.update", ("release1",)), few),
+                 (pack(NEXT, self.folder / "twice.update", ("release1", "release1")), few),
+                 (self.foreign("foreign.update"), few),
+                 (self.foreign_kernel("kernel.update"), "the kernel image is not signed for Secure "
+                                                        "Boot by a key that this vault knows"),
+                 (self.corrupted("corrupted.update"),
+                  "root.img is not the one that the manifest names"))
+        right = pack(NEXT, self.folder / "right.update")
+        console, cuts, seed = self.install_and_cut(*(update for update, _ in wrong), right)
+        for disk, (_, words) in zip("bcdef", wrong):
+            self.assertIn(f"UPDATE-REFUSED the update on vd{disk}: {words}\n", console)
+        self.assertIn("UPDATE installing version 2 from vdg in slot b\n", console)
+        versions = [self.version_after(cut, seed) for cut in cuts]
+        print(f"seed {seed}: after the cuts came versions {versions}")
+
+    def install_and_cut(self, *updates):
+        """The console, and the disk as it was at some points from the last installation on."""
         seed = int(os.environ.get("BINVAULT_SEED", time.time()))
         chance = random.Random(seed)
-        update = pack(NEXT, self.folder / "vault-2.update")
-        outcomes = []
-        for _ in range(CUT_COUNT):
-            machine = self.box.machine(update)
-            machine.start()
-            try:
-                machine.wait(r"UPDATE installing version 2", 600)
-                time.sleep(chance.uniform(0, 8))
-            finally:
-                machine.stop()
-            # what starts now, far enough to know that its root is whole
-            console = self.box.boot(r"INITRD-SCANNED|INITRD-REFUSED .*\n|Kernel panic"
-                                    f"|{REFUSED_BY_FIRMWARE}")
-            self.assertIn("INITRD-SCANNED", console, f"seed {seed}")
-            outcomes.append(2 if "INITRD-VERSION 2" in console else 1)
-            if outcomes[-1] == 2:
-                self.box = Box(self.folder, f"box{len(outcomes)}")
-        print(f"seed {seed}: after the cuts came versions {outcomes}")
+        machine = self.box.machine(*updates)
+        machine.start()
+        try:
+            machine.wait("UPDATE installing version 2 from vdg", 900)
+            cuts = []
+            for number in range(CUT_COUNT):
+                time.sleep(chance.uniform(0, CUT_SECONDS))
+                cuts.append(machine.copy_disk(self.box.disk, self.folder / f"cut{number}.img"))
+            return machine.console(), cuts, seed
+        finally:
+            machine.stop()
+
+    def version_after(self, disk, seed):
+        """Which version starts from this disk; its root is whole."""
+        machine = Machine(self.folder, disk, BUILT / "test" / "enrolled.fd", tpm=True,
+                          writable=True)
+        console = machine.run(rf"INITRD-SCANNED|INITRD-REFUSED .*\n|{PANIC}|{REFUSED_BY_FIRMWARE}",
+                              600)
+        self.assertIn("INITRD-SCANNED", console, f"seed {seed}")
+        return int(re.search(r"INITRD-VERSION (\d+)", console)[1])

@@ -262,6 +262,13 @@ static bool open_candidate(const char *device, void *context)
 	return search->count == DISK_CANDIDATES_MAX;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct disk_candidate *first = a, *second = b;
+
+	return strcmp(first->name, second->name);
+}
+
 int disk_candidates(struct disk_candidate ret_candidates[DISK_CANDIDATES_MAX], struct error *err)
 {
 	struct running running = {0};
@@ -270,5 +277,7 @@ int disk_candidates(struct disk_candidate ret_candidates[DISK_CANDIDATES_MAX], s
 	if (find_running(&running, err) < 0)
 		return err->code;
 	any_in(BLOCK_DEVICES, open_candidate, &search);
+	/* sysfs has no order */
+	qsort(ret_candidates, (size_t)search.count, sizeof(ret_candidates[0]), compare_names);
 	return search.count;
 }

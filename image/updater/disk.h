@@ -34,7 +34,7 @@ int disk_open(uint32_t owner, int with_slot, struct disk *ret_disk, struct error
 void disk_release(struct disk *disk);
 
 /* Whole disks other than that of the root that begin as an update does: no other is passed on, not
- * even for reading. Returns their number. */
+ * even for reading. By name. Returns their number. */
 int disk_candidates(struct disk_candidate ret_candidates[DISK_CANDIDATES_MAX],
 		    struct error *err) MUST_CHECK;
 
