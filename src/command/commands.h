@@ -1,7 +1,8 @@
 /*
  * The lists of verbs, in the order in which help shows them. A verb is `const struct command
  * command_VERB` in VERB.c, and one line here; `binvault source WORD` is command_source_WORD in
- * source_WORD.c. (`config` itself is command_config_verbs: command_config() is a function.)
+ * source_WORD.c, and so with `share`. (`config` itself is command_config_verbs: command_config() is
+ * a function.)
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 	VERB(source) \
 	VERB(config_verbs) \
 	VERB(restore) \
+	VERB(share) \
 	VERB(version) \
 	VERB(help)
 
@@ -34,9 +36,15 @@
 	VERB(config_seal) \
 	VERB(config_show) \
 	VERB(config_apply)
+
+#define SHARE_COMMANDS(VERB) \
+	VERB(share_list) \
+	VERB(share_withdraw) \
+	VERB(share_config)
 /* clang-format on */
 
 #define COMMAND_DECLARE(verb) extern const struct command command_##verb;
 COMMANDS(COMMAND_DECLARE)
 SOURCE_COMMANDS(COMMAND_DECLARE)
 CONFIG_COMMANDS(COMMAND_DECLARE)
+SHARE_COMMANDS(COMMAND_DECLARE)

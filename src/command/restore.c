@@ -61,6 +61,26 @@ static bool is_tar(const struct command_context *context)
 	return form && strcmp(form, "tar") == 0;
 }
 
+/* Who may read it over the share. */
+static int put_client(struct command_context *context, json_t *request, struct error *err)
+{
+	const char *client = command_value(context, "client");
+	const char *time = command_value(context, "for");
+	uint64_t usec;
+
+	if (client)
+		json_put_string(request, "client", client);
+	if (!time)
+		return 0;
+	if (!client)
+		return error_set(err, ERROR_USAGE,
+				 "--for needs --client: who may read it so long?");
+	if (duration_parse(time, &usec, err) < 0)
+		return error_prefix(err, "--for");
+	json_put_u64(request, "keep_usec", usec);
+	return 0;
+}
+
 static int make_request(struct command_context *context, json_t *request, struct error *err)
 {
 	const char *from_file = command_value(context, "from-file");
@@ -74,7 +94,7 @@ static int make_request(struct command_context *context, json_t *request, struct
 				 "to be made (or the file NAME.tar, with --as tar)");
 	if (name_check_export(to, err) < 0)
 		return error_prefix(err, "--to '%.80s'", to);
-	if (put_form(context, request, err) < 0)
+	if (put_form(context, request, err) < 0 || put_client(context, request, err) < 0)
 		return err->code;
 	json_put_string(request, "verb", "restore");
 	json_put_string(request, "source", context->arguments[0]);
@@ -332,6 +352,8 @@ static int run(struct command_context *context, struct error *err)
 static const struct command_option options[] = {
 	{"to", "NAME", "the directory below [export] path that is made"},
 	{"as", "FORM", "files (default), or tar: one file NAME.tar with all of them in NAME/"},
+	{"client", "NAME", "who reads it over the share: [client NAME]; then below its directory"},
+	{"for", "DURATION", "with --client: withdrawn after this time; default: the client's keep"},
 	{"from-file", "FILE", "begin with this binlog file; default: the first archived"},
 	{"generation", "DIGITS", "read only this one, by its first digits as list shows it"},
 	{"until", "TIME", "end before the first transaction that is as late (UTC)"},

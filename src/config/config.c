@@ -26,7 +26,7 @@ static const struct section_kind kinds[] = {
 	{"archive", false, OPTION_ARCHIVE}, {"hsm", false, OPTION_HSM},
 	{"export", false, OPTION_EXPORT},   {"access", false, OPTION_ACCESS},
 	{"defaults", false, OPTION_SOURCE}, {"retention", true, OPTION_RETENTION},
-	{"source", true, OPTION_SOURCE},
+	{"source", true, OPTION_SOURCE},    {"client", true, OPTION_CLIENT},
 };
 
 struct building {
@@ -103,7 +103,7 @@ static int check_section(struct building *building, size_t section_index)
 	if (!kind)
 		result = error_set(building->err, ERROR_USAGE,
 				   "unknown section [%s]; known are: archive, hsm, export, access, "
-				   "defaults, retention NAME, source NAME",
+				   "defaults, retention NAME, source NAME, client NAME",
 				   section->title);
 	else if (!kind->named && *name != '\0')
 		result = error_set(building->err, ERROR_USAGE, "section [%s] takes no name",
@@ -321,6 +321,55 @@ static int add_source(struct building *building, size_t section_index, const cha
 	return 0;
 }
 
+/* What stands twice would give one client what is the other's. */
+static int check_addresses(const struct config *config, const struct config_client *client,
+			   struct error *err)
+{
+	for (size_t i = 0; i < client->address_count; i++) {
+		const char *address = client->addresses[i];
+
+		for (const struct config_client *other = config->clients; other <= client;
+		     other++) {
+			size_t count = other == client ? i : other->address_count;
+
+			for (size_t k = 0; k < count; k++) {
+				if (strcmp(other->addresses[k], address) == 0)
+					return error_set(err, ERROR_USAGE,
+							 "client '%s' has the address %s already",
+							 other->name, address);
+			}
+		}
+	}
+	return 0;
+}
+
+static int add_client(struct building *building, size_t section_index, const char *name)
+{
+	struct config *config = building->config;
+	struct config_client *client = &config->clients[config->client_count];
+	const char *key = NULL;
+
+	if (config->client_count == CONFIG_CLIENTS_MAX) {
+		error_set(building->err, ERROR_USAGE, "more than %d clients", CONFIG_CLIENTS_MAX);
+		return at_line(building, building->lines.sections[section_index].line);
+	}
+	snprintf(client->name, sizeof(client->name), "%s", name);
+	if (apply(building, OPTION_CLIENT, section_index, NO_SECTION, client) < 0)
+		return building->err->code;
+	if (check_addresses(config, client, building->err) < 0)
+		key = "address";
+	else if (!config->export_path) {
+		error_set(building->err, ERROR_USAGE,
+			  "section [client %s] needs [export] path, below which its directory lies",
+			  name);
+		key = "";
+	}
+	if (key)
+		return at_line(building, line_of(building, section_index, key));
+	config->client_count++;
+	return 0;
+}
+
 /* Classes before sources, wherever they stand in the file. */
 static int add_named(struct building *building)
 {
@@ -343,6 +392,8 @@ static int add_named(struct building *building)
 
 		if (kind->named && kind->scope == OPTION_SOURCE &&
 		    add_source(building, i, name) < 0)
+			return building->err->code;
+		if (kind->scope == OPTION_CLIENT && add_client(building, i, name) < 0)
 			return building->err->code;
 	}
 	return 0;
@@ -471,6 +522,15 @@ const struct config_source *config_find_source(const struct config *config, cons
 	for (size_t i = 0; i < config->source_count; i++) {
 		if (strcmp(config->sources[i].name, name) == 0)
 			return &config->sources[i];
+	}
+	return NULL;
+}
+
+const struct config_client *config_find_client(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->client_count; i++) {
+		if (strcmp(config->clients[i].name, name) == 0)
+			return &config->clients[i];
 	}
 	return NULL;
 }

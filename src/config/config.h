@@ -16,12 +16,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "config/section.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/binvault/binvault.conf"
 #define CONFIG_VOLUMES_MAX  4
 #define CONFIG_SERVERS_MAX  8
 #define CONFIG_SOURCES_MAX  64
-#define CONFIG_CLASSES_MAX  16
 #define CONFIG_PINS_MAX	    8
 #define CONFIG_PIN_SIZE	    32 /* SHA-256 of a SubjectPublicKeyInfo */
 
@@ -80,15 +80,6 @@ struct config_source {
 	bool semi_sync;			/* acknowledge what is durable */
 };
 
-/* [retention NAME], policy. The class "default" is always there; unless the file has it, it keeps
- * for ever. */
-struct config_class {
-	char name[SOURCE_NAME_MAX + 1];
-	uint64_t keep_usec;    /* 0: for ever */
-	uint64_t minimum_usec; /* 0: none */
-	uint64_t maximum_usec; /* 0: none */
-};
-
 struct config {
 	char *path;
 	uint8_t hash[32];	 /* SHA-256 of the file's bytes; zero until bundle_identify() */
@@ -112,6 +103,8 @@ struct config {
 
 	struct config_class classes[CONFIG_CLASSES_MAX];
 	size_t class_count;
+	struct config_client clients[CONFIG_CLIENTS_MAX];
+	size_t client_count;
 	struct config_source sources[CONFIG_SOURCES_MAX];
 	size_t source_count;
 };
@@ -129,6 +122,8 @@ DEFINE_CLEANUP(config_free, struct config *);
 
 /* NULL if there is no such source. */
 const struct config_source *config_find_source(const struct config *config, const char *name);
+
+const struct config_client *config_find_client(const struct config *config, const char *name);
 
 /* Paths of the sockets below `runtime`. */
 #define CONFIG_SOCKET_PATH_SIZE 108

@@ -12,6 +12,7 @@
 
 #define IN_CONFIG(field) offsetof(struct config, field)
 #define IN_CLASS(field)	 offsetof(struct config_class, field)
+#define IN_CLIENT(field) offsetof(struct config_client, field)
 #define IN_SOURCE(field) offsetof(struct config_source, field)
 #define IN_RULES(field)	 offsetof(struct config_source, rules.field)
 #define LEVELS		 "yes | warn | no"
@@ -68,6 +69,13 @@ static const struct option options[] = {
 	{{"retention NAME", "maximum", "duration", "0s", "keep may never be longer; 0s: no limit",
 	  true},
 	 OPTION_RETENTION, 0, value_parse_duration, IN_CLASS(maximum_usec), 0, 36500 * DAY},
+
+	{{"client NAME", "address", "ADDRESS, …", NULL,
+	  "the IP addresses of the host that reads what is restored for it", false},
+	 OPTION_CLIENT, OPTION_REQUIRED | OPTION_LIST, value_parse_addresses, 0, 0, 0},
+	{{"client NAME", "keep", "duration", "7d",
+	  "what is restored for it is withdrawn at this age", false},
+	 OPTION_CLIENT, 0, value_parse_duration, IN_CLIENT(keep_usec), USEC_PER_SEC, 365 * DAY},
 
 	{{"source NAME", "servers", "HOST[:PORT], …", NULL, "the servers that hold this history",
 	  false},

@@ -1,5 +1,6 @@
 #include "config/values.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -412,6 +413,33 @@ static int parse_choice(const struct option *option, const char *text, const str
 		}
 	}
 	return refuse_choice(option, text, err);
+}
+
+/* In one spelling, so that the same address is found twice. A network or a name is none: it would
+ * be more than one host, or what a name server says. */
+int value_parse_addresses(const struct option *option, const char *text, void *target,
+			  struct error *err)
+{
+	struct config_client *client = target;
+	char element[ELEMENT_SIZE];
+	struct in6_addr address;
+	int r;
+
+	(void)option;
+	while ((r = next_element(&text, element, err)) > 0) {
+		int family = strchr(element, ':') ? AF_INET6 : AF_INET;
+
+		if (client->address_count == CONFIG_ADDRESSES_MAX)
+			return error_set(err, ERROR_USAGE, "more than %d addresses",
+					 CONFIG_ADDRESSES_MAX);
+		if (inet_pton(family, element, &address) != 1)
+			return error_set(err, ERROR_USAGE,
+					 "'%.64s' is no IP address: one host, no network, no name",
+					 element);
+		inet_ntop(family, &address, client->addresses[client->address_count++],
+			  CONFIG_ADDRESS_SIZE);
+	}
+	return r;
 }
 
 int value_parse_level(const struct option *option, const char *text, void *target,

@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "keeper/export_task.h"
 #include "keeper/operator.h"
+#include "keeper/share.h"
 
 struct export_queue {
 	struct keeper *keeper;
@@ -97,6 +98,8 @@ static int end_leftover(struct export_queue *queue, const struct request_record 
 	log_info("export.recovered", "request", LOG_TEXT(request->id), "complete",
 		 LOG_NUMBER(found > 0), LOG_END);
 	if (found > 0)
+		share_fill(request, &exported);
+	if (found > 0)
 		return keeper_append(queue->keeper, exported_record_encode(&exported), err);
 	memcpy(failed.request, request->id, sizeof(failed.request));
 	snprintf(failed.sentence, sizeof(failed.sentence), "the keeper ended while it ran");
@@ -116,7 +119,7 @@ int export_queue_start(struct export_queue *queue, struct error *err)
 		if (r < 0)
 			return error_prefix(err, "request %s", request.id);
 	}
-	return 0;
+	return share_start(queue->keeper, queue->gid, err);
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -143,7 +146,8 @@ static int check_room(const struct export_queue *queue, const struct request_rec
 	for (const struct export_task *task = queue->tasks; task; task = task->next) {
 		count++;
 		export_directory_name(&task->request, other);
-		if (request->kind == REQUEST_RESTORE && strcmp(other, name) == 0)
+		if (request->kind == REQUEST_RESTORE && strcmp(other, name) == 0 &&
+		    strcmp(task->request.client, request->client) == 0)
 			return error_set(err, ERROR_EXISTS, "request %s is restoring to '%s' now",
 					 task->request.id, name);
 	}
@@ -263,6 +267,40 @@ static int take_generation(const json_t *object, struct request_record *request,
 	return r;
 }
 
+/* Optional: who reads it over the share, and for how long; no longer than is configured. */
+static int take_client(const struct keeper *keeper, const json_t *object,
+		       struct request_record *request, struct error *err)
+{
+	const struct config_client *client;
+	int r = take_text(object, "client", request->client, sizeof(request->client), err);
+
+	if (r < 0)
+		return r;
+	if (!request->client[0]) {
+		if (config_find_client(keeper->config, request->to))
+			return error_set(err, ERROR_EXISTS,
+					 "'%s' is the directory of a client: choose another name, "
+					 "or restore for the client",
+					 request->to);
+		return json_object_get(object, "keep_usec")
+			       ? error_set(err, ERROR_USAGE, "a restore for no client has no end")
+			       : 0;
+	}
+	client = config_find_client(keeper->config, request->client);
+	if (!client)
+		return error_set(err, ERROR_USAGE, "there is no section [client %s] in %s",
+				 request->client, keeper->config->path);
+	request->keep_usec = client->keep_usec;
+	if (json_object_get(object, "keep_usec"))
+		r = take_number(object, "keep_usec", &request->keep_usec, err);
+	if (r == 0 && (request->keep_usec == 0 || request->keep_usec > client->keep_usec))
+		r = error_set(err, ERROR_USAGE,
+			      "client '%s' may read for %" PRIu64 " s at most ('keep' in its "
+			      "section)",
+			      client->name, client->keep_usec / 1000000);
+	return r;
+}
+
 static int take_restore(const struct keeper *keeper, const json_t *object,
 			struct request_record *request, struct error *err)
 {
@@ -283,6 +321,8 @@ static int take_restore(const struct keeper *keeper, const json_t *object,
 		r = take_generation(object, request, err);
 	if (r == 0)
 		r = take_form(object, request, err);
+	if (r == 0)
+		r = take_client(keeper, object, request, err);
 	if (r == 0)
 		r = take_limit(object, request, err);
 	return r;

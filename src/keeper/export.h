@@ -40,7 +40,7 @@ int export_queue_start(struct export_queue *queue, struct error *err) MUST_CHECK
 /*
  * Verbs of the operator's socket (operator.h).
  *
- * restore: source, to, [form: "files" | "tar"], [from_file], [generation],
+ * restore: source, to, [form: "files" | "tar"], [client, [keep_usec]], [from_file], [generation],
  * [until_usec | until_file and until_position], [reason] gives request. verify-decrypt: gives
  * request. request-status: request gives state ("planning", "running", "done", "failed"),
  * byte_count and byte_total, file_count, and once it has ended what came of it.

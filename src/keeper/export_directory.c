@@ -15,7 +15,7 @@
 #include "keeper/export_tar.h"
 #include "protocol/manifest.h"
 
-#define PARTIAL_SIZE (EXPORT_FILE_NAME_SIZE + sizeof(".partial"))
+#define PARTIAL_SIZE (SOURCE_NAME_MAX + 1 + EXPORT_FILE_NAME_SIZE + sizeof(".partial"))
 
 #define REMOVE_ATTEMPTS 10
 
@@ -41,7 +41,16 @@ static void partial_name(const struct request_record *request, char partial[stat
 	char name[EXPORT_FILE_NAME_SIZE];
 
 	export_directory_name(request, name);
-	snprintf(partial, PARTIAL_SIZE, "%s.partial", name);
+	/* No name holds a colon. */
+	snprintf(partial, PARTIAL_SIZE, "%s%s%s.partial", request->client,
+		 request->client[0] ? ":" : "", name);
+}
+
+void export_directory_path(const struct config *config, const struct request_record *request,
+			   char path[static EXPORT_PATH_SIZE])
+{
+	snprintf(path, EXPORT_PATH_SIZE, "%s%s%s", config->export_path,
+		 request->client[0] ? "/" : "", request->client);
 }
 
 static int open_share(const struct config *config, struct error *err)
@@ -53,6 +62,46 @@ static int open_share(const struct config *config, struct error *err)
 				 "nothing can be restored: %s has no [export] path", config->path);
 	fd = directory_open(AT_FDCWD, config->export_path, err);
 	return fd < 0 ? error_prefix(err, "[export] path") : fd;
+}
+
+/* Where NAME stands or will stand: the share itself, or its client's directory. */
+static int open_place(const struct config *config, const struct request_record *request,
+		      struct error *err)
+{
+	CLEANUP(close_fdp)
+	int share = open_share(config, err);
+	int fd;
+
+	if (share < 0 || !request->client[0])
+		return TAKE_FD(share);
+	fd = openat(share, request->client, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_set_errno(err, ERROR_FAILED, errno,
+					"'%s/%s', the directory of the client", config->export_path,
+					request->client)
+		      : fd;
+}
+
+int export_directory_make_client(const struct config *config, const char *client, gid_t gid,
+				 struct error *err)
+{
+	CLEANUP(close_fdp)
+	int share = open_share(config, err);
+	CLEANUP(close_fdp)
+	int fd = -1;
+
+	if (share < 0)
+		return share;
+	if (mkdirat(share, client, MODE_ALONE) < 0 && errno != EEXIST)
+		return error_set_errno(err, ERROR_FAILED, errno, "making '%s/%s'",
+				       config->export_path, client);
+	fd = openat(share, client, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || (gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) < 0) ||
+	    fchmod(fd, MODE_DONE) < 0)
+		return error_set_errno(
+			err, ERROR_FAILED, errno,
+			"'%s/%s', the directory of a client: it must be the keeper's",
+			config->export_path, client);
+	return file_sync(share, err);
 }
 
 static bool exists(int fd, const char *name)
@@ -67,7 +116,9 @@ int export_directory_check(const struct config *config, const struct request_rec
 {
 	CLEANUP(close_fdp)
 	int share = -1;
-	char name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
+	CLEANUP(close_fdp)
+	int place = -1;
+	char path[EXPORT_PATH_SIZE], name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
 	size_t length = strlen(request->to), ending = strlen(".partial");
 
 	if (name_check_export(request->to, err) < 0)
@@ -81,10 +132,14 @@ int export_directory_check(const struct config *config, const struct request_rec
 	share = open_share(config, err);
 	if (share < 0)
 		return share;
-	if (exists(share, name))
+	place = open_place(config, request, err);
+	if (place < 0)
+		return place;
+	export_directory_path(config, request, path);
+	if (exists(place, name))
 		return error_set(err, ERROR_EXISTS,
 				 "'%s/%s' is there already: choose another name, or move it away",
-				 config->export_path, name);
+				 path, name);
 	if (exists(share, partial))
 		return error_set(err, ERROR_EXISTS,
 				 "'%s/%s' is there already, and no running restore writes to it: "
@@ -212,7 +267,7 @@ int export_directory_write_key(int directory_fd, const struct signing_key_record
 /* The directory as it stands gets the name, or the tar that is in it; not over anything that
  * somebody made meanwhile. */
 static int give_name(const struct config *config, const struct request_record *request, int share,
-		     int directory_fd, struct error *err)
+		     int place, int directory_fd, struct error *err)
 {
 	char name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
 	struct stat status;
@@ -221,13 +276,13 @@ static int give_name(const struct config *config, const struct request_record *r
 	export_directory_name(request, name);
 	partial_name(request, partial);
 	if (!is_tar(request))
-		r = renameat2(share, partial, share, name, RENAME_NOREPLACE);
+		r = renameat2(share, partial, place, name, RENAME_NOREPLACE);
 	else if (fstatat(directory_fd, MANIFEST_TAR_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 		 !S_ISREG(status.st_mode))
 		return error_set(err, ERROR_DEFECT, "'%s/" MANIFEST_TAR_FILE "' is no file",
 				 partial);
 	else
-		r = renameat2(directory_fd, MANIFEST_TAR_FILE, share, name, RENAME_NOREPLACE);
+		r = renameat2(directory_fd, MANIFEST_TAR_FILE, place, name, RENAME_NOREPLACE);
 	if (r < 0)
 		return error_set_errno(err, errno == EEXIST ? ERROR_EXISTS : ERROR_IO, errno,
 				       "giving '%s/%s' its final name", config->export_path,
@@ -241,7 +296,9 @@ int export_directory_publish(const struct config *config, const struct request_r
 {
 	CLEANUP(close_fdp)
 	int share = open_share(config, err);
-	int r = share < 0 ? share : 0;
+	CLEANUP(close_fdp)
+	int place = share < 0 ? -1 : open_place(config, request, err);
+	int r = place < 0 ? err->code : 0;
 
 	if (r == 0 && !is_tar(request))
 		r = export_directory_write_key(directory_fd, key, err);
@@ -251,8 +308,38 @@ int export_directory_publish(const struct config *config, const struct request_r
 		return error_set_errno(err, ERROR_IO, errno, "mode of the directory");
 	r = file_sync(directory_fd, err);
 	if (r == 0)
-		r = give_name(config, request, share, directory_fd, err);
+		r = give_name(config, request, share, place, directory_fd, err);
+	if (r == 0)
+		r = file_sync(place, err);
 	return r < 0 ? r : file_sync(share, err);
+}
+
+int export_directory_withdraw(const struct config *config, const struct request_record *request,
+			      struct error *err)
+{
+	CLEANUP(close_fdp)
+	int share = open_share(config, err);
+	CLEANUP(close_fdp)
+	int place = share < 0 ? -1 : open_place(config, request, err);
+	char name[EXPORT_FILE_NAME_SIZE], partial[PARTIAL_SIZE];
+	int r = place < 0 ? err->code : 0;
+
+	export_directory_name(request, name);
+	partial_name(request, partial);
+	/* What an interrupted withdrawal left would be in the way. */
+	if (r == 0)
+		r = export_directory_remove(config, request, err);
+	if (r < 0)
+		return r;
+	if (is_tar(request))
+		r = unlinkat(place, name, 0);
+	else
+		r = renameat2(place, name, share, partial, RENAME_NOREPLACE);
+	if (r < 0 && errno != ENOENT)
+		return error_set_errno(err, ERROR_FAILED, errno, "taking away '%s/%s/%s'",
+				       config->export_path, request->client, name);
+	r = file_sync(place, err);
+	return r < 0 ? r : export_directory_remove(config, request, err);
 }
 
 /* --- after a crash --------------------------------------------------------------------------- */
@@ -327,17 +414,17 @@ int export_directory_find(const struct config *config, const struct request_reco
 			  struct error *err)
 {
 	CLEANUP(close_fdp)
-	int share = open_share(config, err);
+	int place = open_place(config, request, err);
 	CLEANUP(close_fdp)
 	int fd = -1;
 	char name[EXPORT_FILE_NAME_SIZE];
 	struct error ignored;
 
-	if (share < 0)
-		return share;
+	if (place < 0)
+		return place;
 	export_directory_name(request, name);
 	/* Somebody else's may be a pipe, whose opening waits for a writer. */
-	fd = openat(share, name,
+	fd = openat(place, name,
 		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
 			    (is_tar(request) ? O_NONBLOCK : O_DIRECTORY));
 	if (fd < 0)

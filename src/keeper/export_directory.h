@@ -1,6 +1,7 @@
 /*
  * Where a restore goes: the directory `[export] path`/NAME.partial, which becomes NAME when all is
- * done. Of a tar NAME is TO.tar, a file: it is moved out of the directory, which then goes.
+ * done; for a client CLIENT:NAME.partial, which becomes CLIENT/NAME, so that he sees nothing
+ * before. Of a tar NAME is TO.tar, a file: it is moved out of the directory, which then goes.
  *
  * Owns: nothing; descriptors belong to the caller. Threads: the loop's.
  * Durable: as each function says. Crash: a NAME.partial stays, export_directory_remove() ends it.
@@ -21,6 +22,19 @@
 /* NAME of this request. */
 void export_directory_name(const struct request_record *request,
 			   char name[static EXPORT_FILE_NAME_SIZE]);
+
+/* The directory that NAME stands in. */
+#define EXPORT_PATH_SIZE 4096
+void export_directory_path(const struct config *config, const struct request_record *request,
+			   char path[static EXPORT_PATH_SIZE]);
+
+/* Make `[export] path`/CLIENT, for @gid to read unless that is -1; it may be there. */
+int export_directory_make_client(const struct config *config, const char *client, gid_t gid,
+				 struct error *err) MUST_CHECK;
+
+/* Take NAME away, first from sight; nothing to do if it is not there. */
+int export_directory_withdraw(const struct config *config, const struct request_record *request,
+			      struct error *err) MUST_CHECK;
 
 /* ERROR_USAGE without [export] path, ERROR_EXISTS if NAME or NAME.partial is there. */
 int export_directory_check(const struct config *config, const struct request_record *request,

@@ -15,6 +15,7 @@
 #include "io/clock.h"
 #include "keeper/export_manifest.h"
 #include "keeper/periods.h"
+#include "keeper/share.h"
 #include "protocol/manifest.h"
 #include "store/gtids_field.h"
 #include "store/segment_file.h"
@@ -157,6 +158,7 @@ static void succeed(struct export_task *task)
 	int r;
 
 	memcpy(task->exported.request, task->request.id, sizeof(task->exported.request));
+	share_fill(&task->request, &task->exported);
 	if (task->defect_count > 0) {
 		snprintf(sentence, sizeof(sentence), "%" PRIu64 " of %zu segments have a defect",
 			 task->defect_count, export_plan_count(task->plan));
@@ -166,6 +168,8 @@ static void succeed(struct export_task *task)
 	}
 	if (r < 0)
 		task->failure = err;
+	else
+		share_schedule(task->keeper);
 	announce(task);
 }
 
@@ -736,7 +740,7 @@ static json_t *report_generations(const struct export_task *task)
 static void report_end(const struct export_task *task, json_t *report)
 {
 	const struct exported_record *exported = &task->exported;
-	char name[EXPORT_FILE_NAME_SIZE];
+	char path[EXPORT_PATH_SIZE], name[EXPORT_FILE_NAME_SIZE];
 
 	json_put_u64(report, "binlog_bytes", task->result.byte_count);
 	json_put_u64(report, "segment_count", task->read_count);
@@ -745,8 +749,9 @@ static void report_end(const struct export_task *task, json_t *report)
 	json_put(report, "crc_wrong", export_plan_crc_wrong(task->plan, task->read_count));
 	if (!restores(task))
 		return;
-	json_put_string(report, "path", task->keeper->config->export_path);
+	export_directory_path(task->keeper->config, &task->request, path);
 	export_directory_name(&task->request, name);
+	json_put_string(report, "path", path);
 	json_put_string(report, "to", task->request.to);
 	json_put_string(report, "name", name);
 	json_put_u64(report, "file_count", exported->file_count);

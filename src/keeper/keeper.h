@@ -6,6 +6,7 @@
  *   opening     the order "Open"                          sealing     recover, END, +i, leaf
  *   signing     checkpoints                               operator    people's requests (JSON)
  *   export      restores and verify --decrypt             status      what `binvault status` shows
+ *   share       what clients read, until when
  *   coverage    how far a source is covered               quota       how much it may archive
  *   pause       sources that a person pauses           configuration  which is allowed
  *
@@ -62,7 +63,7 @@ struct keeper {
 
 	bool ending; /* keeper_stop() */
 	uint64_t ending_usec;
-	struct loop_timer ending_timer, space_timer;
+	struct loop_timer ending_timer, space_timer, share_timer;
 	bool failed; /* the loop was stopped because of @failure */
 	struct error failure;
 };

@@ -3,6 +3,7 @@
 #include "keeper/gap.h"
 #include "keeper/operator.h"
 #include "keeper/pause.h"
+#include "keeper/share.h"
 #include "keeper/status.h"
 
 const struct operator_verb operator_verbs[] = {
@@ -15,5 +16,7 @@ const struct operator_verb operator_verbs[] = {
 	{"restore", OPERATOR_RESTORES, export_answer_restore},
 	{"verify-decrypt", OPERATOR_OPERATES, export_answer_verify},
 	{"request-status", OPERATOR_READS, export_answer_status},
+	{"shares", OPERATOR_READS, share_answer_list},
+	{"withdraw", OPERATOR_RESTORES, share_answer_withdraw},
 	{NULL, OPERATOR_READS, NULL},
 };

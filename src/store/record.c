@@ -29,6 +29,7 @@ static const char *const type_names[RECORD_TYPE_COUNT] = {
 	[RECORD_REQUEST] = "request",
 	[RECORD_APPROVED] = "approved",
 	[RECORD_EXPORTED] = "exported",
+	[RECORD_WITHDRAWN] = "withdrawn",
 	[RECORD_EXPORT_FAILED] = "export-failed",
 	[RECORD_PREFLIGHT] = "preflight",
 	[RECORD_DAMAGED] = "damaged",

@@ -49,6 +49,10 @@ json_t *request_record_encode(const struct request_record *record)
 	/* Archives had leaves before there was a choice. */
 	if (record->form != REQUEST_FILES)
 		json_put_string(object, "form", form_names[record->form]);
+	if (record->client[0]) {
+		json_put_string(object, "client", record->client);
+		json_put_u64(object, "keep_usec", record->keep_usec);
+	}
 	json_put_string(object, "from_file", record->from_file);
 	if (record->generation[0])
 		json_put_string(object, "generation", record->generation);
@@ -60,9 +64,30 @@ json_t *request_record_encode(const struct request_record *record)
 	return object;
 }
 
+/* Who reads it, and until when or for how long. */
+static int get_client(const json_t *object, const char *time_key, char *client, uint64_t *ret_usec,
+		      struct error *err)
+{
+	int r = field_get_source(object, "client", client, err);
+
+	return r < 0 ? r : json_get_u64(object, time_key, ret_usec, err);
+}
+
+static int get_form(const json_t *object, enum request_form *ret_form, struct error *err)
+{
+	size_t form = REQUEST_FILES;
+	int r = json_object_get(object, "form")
+			? field_get_word(object, "form", form_names, ARRAY_LENGTH(form_names),
+					 &form, err)
+			: 0;
+
+	*ret_form = (enum request_form)form;
+	return r;
+}
+
 static int get_target(const json_t *object, struct request_record *record, struct error *err)
 {
-	size_t limit = 0, form = REQUEST_FILES;
+	size_t limit = 0;
 	int r = json_get_text(object, "source", record->source, sizeof(record->source), err);
 
 	if (r == 0 && record->source[0])
@@ -73,9 +98,9 @@ static int get_target(const json_t *object, struct request_record *record, struc
 		r = name_check_export(record->to, err);
 	if (r < 0)
 		return error_set(err, ERROR_DEFECT, "field 'source' or 'to' is not a name");
-	r = json_object_get(object, "form") ? field_get_word(object, "form", form_names,
-							     ARRAY_LENGTH(form_names), &form, err)
-					    : 0;
+	r = get_form(object, &record->form, err);
+	if (r == 0 && (json_object_get(object, "client") || json_object_get(object, "keep_usec")))
+		r = get_client(object, "keep_usec", record->client, &record->keep_usec, err);
 	if (r == 0)
 		r = field_get_binlog(object, "from_file", true, record->from_file, err);
 	if (r == 0 && json_object_get(object, "generation"))
@@ -90,7 +115,6 @@ static int get_target(const json_t *object, struct request_record *record, struc
 		r = field_get_binlog(object, "limit_file", true, record->limit_file, err);
 	if (r == 0)
 		r = json_get_u64(object, "limit_position", &record->limit_position, err);
-	record->form = (enum request_form)form;
 	record->limit = (enum request_limit)limit;
 	return r;
 }
@@ -157,7 +181,26 @@ json_t *exported_record_encode(const struct exported_record *record)
 	json_put_string(object, "until_file", record->until_file);
 	json_put_u64(object, "until_position", record->until_position);
 	json_put_u64(object, "until_usec", record->until_usec);
+	if (record->client[0]) {
+		json_put_string(object, "client", record->client);
+		json_put_string(object, "to", record->to);
+		json_put_string(object, "form", form_names[record->form]);
+		json_put_u64(object, "end_usec", record->end_usec);
+	}
 	return object;
+}
+
+static int get_share(const json_t *object, struct exported_record *record, struct error *err)
+{
+	int r = get_client(object, "end_usec", record->client, &record->end_usec, err);
+
+	if (r == 0)
+		r = json_get_text(object, "to", record->to, sizeof(record->to), err);
+	if (r == 0 && name_check_export(record->to, err) < 0)
+		return error_set(err, ERROR_DEFECT, "field 'to' is not a name");
+	if (r == 0 && !json_object_get(object, "form"))
+		return error_set(err, ERROR_DEFECT, "field 'form' is missing");
+	return r < 0 ? r : get_form(object, &record->form, err);
 }
 
 static int get_manifest(const json_t *object, struct exported_record *record, struct error *err)
@@ -195,6 +238,9 @@ int exported_record_decode(const json_t *object, struct exported_record *ret, st
 		r = json_get_u64(object, "until_position", &record.until_position, err);
 	if (r == 0)
 		r = json_get_u64(object, "until_usec", &record.until_usec, err);
+	if (r == 0 && (json_object_get(object, "client") || json_object_get(object, "to") ||
+		       json_object_get(object, "end_usec")))
+		r = get_share(object, &record, err);
 	if (r == 0)
 		*ret = record;
 	return r;
@@ -218,6 +264,38 @@ int export_failed_record_decode(const json_t *object, struct export_failed_recor
 	if (r == 0)
 		r = json_get_text(object, "sentence", record.sentence, sizeof(record.sentence),
 				  err);
+	if (r == 0)
+		*ret = record;
+	return r;
+}
+
+json_t *withdrawn_record_encode(const struct withdrawn_record *record)
+{
+	json_t *object = field_record_new(RECORD_WITHDRAWN);
+
+	field_put_text(object, "request", record->request);
+	json_put_bool(object, "by_person", record->by_person);
+	if (record->by_person) {
+		json_put_u64(object, "uid", record->uid);
+		json_put_u64(object, "gid", record->gid);
+		field_put_text(object, "reason", record->reason);
+	}
+	return object;
+}
+
+int withdrawn_record_decode(const json_t *object, struct withdrawn_record *ret, struct error *err)
+{
+	struct withdrawn_record record = {0};
+	int r = json_get_text(object, "request", record.request, sizeof(record.request), err);
+
+	if (r == 0)
+		r = json_get_bool(object, "by_person", &record.by_person, err);
+	if (r == 0 && record.by_person)
+		r = field_get_u32(object, "uid", &record.uid, err);
+	if (r == 0 && record.by_person)
+		r = field_get_u32(object, "gid", &record.gid, err);
+	if (r == 0 && record.by_person)
+		r = json_get_text(object, "reason", record.reason, sizeof(record.reason), err);
 	if (r == 0)
 		*ret = record;
 	return r;

@@ -26,6 +26,8 @@ struct request_record {
 	char source[SOURCE_NAME_MAX + 1];     /* "" for verify: all sources */
 	char to[EXPORT_NAME_MAX + 1];	      /* restore only */
 	enum request_form form;		      /* of what is made: TO/ or TO.tar */
+	char client[SOURCE_NAME_MAX + 1];     /* who reads it over the share; "" for nobody */
+	uint64_t keep_usec;		      /* with a client: for how long */
 	char from_file[BINLOG_NAME_MAX + 1];  /* "" for the first archived */
 	char generation[HEX_SIZE(HASH_SIZE)]; /* the first digits of the only one; "" for all */
 	enum request_limit limit;
@@ -59,6 +61,11 @@ struct exported_record {
 	char until_file[BINLOG_NAME_MAX + 1]; /* "" if nothing was written */
 	uint64_t until_position;
 	uint64_t until_usec; /* 0 if not known */
+	/* What a client reads from now on, TO/ or TO.tar; without one the next three are empty. */
+	char client[SOURCE_NAME_MAX + 1];
+	char to[EXPORT_NAME_MAX + 1];
+	enum request_form form;
+	uint64_t end_usec; /* by the system's clock: then it is withdrawn */
 };
 json_t *exported_record_encode(const struct exported_record *record);
 int exported_record_decode(const json_t *object, struct exported_record *ret,
@@ -71,3 +78,14 @@ struct export_failed_record {
 json_t *export_failed_record_encode(const struct export_failed_record *record);
 int export_failed_record_decode(const json_t *object, struct export_failed_record *ret,
 				struct error *err) MUST_CHECK;
+
+/* What was exported for a client is there no more. */
+struct withdrawn_record {
+	char request[REQUEST_ID_SIZE];
+	bool by_person; /* or its end has come, and the next three are empty */
+	uint32_t uid, gid;
+	char reason[REQUEST_TEXT_SIZE];
+};
+json_t *withdrawn_record_encode(const struct withdrawn_record *record);
+int withdrawn_record_decode(const json_t *object, struct withdrawn_record *ret,
+			    struct error *err) MUST_CHECK;

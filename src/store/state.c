@@ -98,6 +98,8 @@ static int record_decode(enum record_type type, const json_t *object, union any_
 		return exported_record_decode(object, &record->exported, err);
 	case RECORD_EXPORT_FAILED:
 		return export_failed_record_decode(object, &record->failed, err);
+	case RECORD_WITHDRAWN:
+		return withdrawn_record_decode(object, &record->withdrawn, err);
 	case RECORD_PREFLIGHT:
 		return preflight_record_decode(object, &record->preflight, err);
 	case RECORD_PAUSED:
@@ -264,6 +266,25 @@ static int check_request(const struct state *state, const char *id, struct error
 	return 0;
 }
 
+/* Only who was named in the request may read what came of it. */
+static int check_exported(const struct state *state, const struct exported_record *exported,
+			  struct error *err)
+{
+	const struct request_record *request = find_request(state, exported->request);
+
+	if (request && strcmp(request->client, exported->client) != 0)
+		return error_set(err, ERROR_DEFECT, "request '%s' is for client '%s', not for '%s'",
+				 exported->request, request->client, exported->client);
+	return check_request(state, exported->request, err);
+}
+
+static int check_withdrawn(const struct state *state, const char *id, struct error *err)
+{
+	if (!state_shared_find(state, id))
+		return error_set(err, ERROR_DEFECT, "request '%s' is not shared", id);
+	return 0;
+}
+
 static int check_pause(const struct state *state, enum record_type type,
 		       const union any_record *record, struct error *err)
 {
@@ -321,14 +342,17 @@ static int check_relations(const struct state *state, enum record_type type,
 	case RECORD_GAP_ACCEPTED:
 		return check_gap_accepted(state, &record->gap_accepted, err);
 	case RECORD_REQUEST:
-		if (find_request(state, record->request.id))
+		if (find_request(state, record->request.id) ||
+		    state_shared_find(state, record->request.id))
 			return error_set(err, ERROR_DEFECT, "there is a request '%s' already",
 					 record->request.id);
 		return 0;
 	case RECORD_APPROVED:
 		return check_request(state, record->approved.request, err);
 	case RECORD_EXPORTED:
-		return check_request(state, record->exported.request, err);
+		return check_exported(state, &record->exported, err);
+	case RECORD_WITHDRAWN:
+		return check_withdrawn(state, record->withdrawn.request, err);
 	case RECORD_EXPORT_FAILED:
 		return check_request(state, record->failed.request, err);
 	case RECORD_PAUSED:
@@ -419,6 +443,9 @@ static bool supersedes(const struct entry *new, const struct entry *old)
 		       (old->type == RECORD_APPROVED &&
 			strcmp(old->record->approved.request, id) == 0);
 	}
+	case RECORD_WITHDRAWN:
+		return old->type == RECORD_EXPORTED &&
+		       strcmp(old->record->exported.request, new->record->withdrawn.request) == 0;
 	case RECORD_RESUMED:
 		return old->type == RECORD_PAUSED &&
 		       strcmp(old->record->paused.source, new->record->resumed.source) == 0;
@@ -450,11 +477,13 @@ static bool is_relevant(const struct state *state, const struct entry *entry)
 	case RECORD_VOID:
 	case RECORD_ORPHAN:
 	case RECORD_SEMI_SYNC:
-	case RECORD_EXPORTED:
 	case RECORD_EXPORT_FAILED:
+	case RECORD_WITHDRAWN:
 	case RECORD_RESUMED:
 	case RECORD_STATE:
 		return false;
+	case RECORD_EXPORTED:
+		return entry->record->exported.client[0] != '\0';
 	case RECORD_SEGMENT_SEALED:
 		if (!moves_on(&entry->record->sealed))
 			return false;

@@ -118,3 +118,8 @@ bool state_gap_at(const struct state *state, const char *source, size_t position
 size_t state_request_count(const struct state *state);
 const struct request_record *state_request_at(const struct state *state, size_t position,
 					      bool *ret_approved);
+
+/* What clients may read: exported for one and not withdrawn, oldest first; NULL if there is none.
+ */
+const struct exported_record *state_shared_at(const struct state *state, size_t position);
+const struct exported_record *state_shared_find(const struct state *state, const char *request);

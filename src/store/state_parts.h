@@ -30,6 +30,7 @@ union any_record {
 	struct approved_record approved;
 	struct exported_record exported;
 	struct export_failed_record failed;
+	struct withdrawn_record withdrawn;
 	struct paused_record paused;
 	struct resumed_record resumed;
 	struct preflight_record preflight;

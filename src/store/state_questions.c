@@ -333,3 +333,21 @@ const struct request_record *state_request_at(const struct state *state, size_t 
 	}
 	return &entry->record->request;
 }
+
+const struct exported_record *state_shared_at(const struct state *state, size_t position)
+{
+	const struct entry *entry = state_entry_at(state, RECORD_EXPORTED, position);
+
+	return entry ? &entry->record->exported : NULL;
+}
+
+const struct exported_record *state_shared_find(const struct state *state, const char *request)
+{
+	const struct exported_record *shared;
+
+	for (size_t i = 0; (shared = state_shared_at(state, i)); i++) {
+		if (strcmp(shared->request, request) == 0)
+			return shared;
+	}
+	return NULL;
+}

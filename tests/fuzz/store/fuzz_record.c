@@ -59,6 +59,7 @@ PLAIN(request)
 PLAIN(approved)
 PLAIN(exported)
 PLAIN(export_failed)
+PLAIN(withdrawn)
 PLAIN(paused)
 PLAIN(resumed)
 
@@ -88,6 +89,7 @@ static void decode_all(const json_t *object)
 	round_trip_approved(object);
 	round_trip_exported(object);
 	round_trip_export_failed(object);
+	round_trip_withdrawn(object);
 	round_trip_preflight(object);
 	round_trip_paused(object);
 	round_trip_resumed(object);

@@ -41,6 +41,8 @@ class Vault:
     """One archive on `volume` (an existing, empty directory) for `sources` (name: server, or a list
     of servers of one history).
 
+    `clients` (name: address) are who reads over the share, from the next write_configuration() on.
+
     `options` are further keys of [archive], `defaults` of [defaults], the attribute `own` of each
     [source]; a change of `worm`, `defaults` or `own` counts from the next write_configuration() and
     start.
@@ -59,6 +61,7 @@ class Vault:
         self._server_ids = server_ids or {}
         self.defaults = {"heartbeat": "1s", **(defaults or {})}
         self.own = {}
+        self.clients = {}
         self._password = password
         self.options = {"frame-delay": "20ms", "segment-size": "32M", "reserve": "64M", **options}
         self._process = None
@@ -90,6 +93,8 @@ class Vault:
             lines.append(f"\n[source {name}]\nservers = {servers}\n"
                          f"server-id = {server_id}\n")
             lines += [f"{key} = {value}\n" for key, value in self.own.items()]
+        lines += [f"\n[client {name}]\naddress = {address}\n"
+                  for name, address in self.clients.items()]
         self.configuration.write_text("".join(lines))
 
     def _give(self):

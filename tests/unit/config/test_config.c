@@ -85,6 +85,14 @@ static void a_whole_file_fills_every_field(void **state)
 	assert_true(orders->allow_row && orders->allow_mixed && !orders->allow_statement);
 	assert_int_equal(orders->rate_limit, 200 << 20);
 	assert_rules_are_read(&orders->rules);
+	assert_int_equal(config->client_count, 2);
+	assert_string_equal(config->clients[0].name, "restore1");
+	assert_int_equal(config->clients[0].address_count, 2);
+	assert_string_equal(config->clients[0].addresses[1], "fd00::7");
+	assert_int_equal(config->clients[0].keep_usec, 86400 * USEC_PER_SEC);
+	assert_int_equal(config->clients[1].keep_usec, 7 * 86400 * USEC_PER_SEC);
+	assert_ptr_equal(config_find_client(config, "restore2"), &config->clients[1]);
+	assert_null(config_find_client(config, "restore3"));
 	crm = config_find_source(config, "crm");
 	assert_string_equal(crm->retention, "default");
 	assert_string_equal(crm->start, "oldest");
@@ -161,6 +169,16 @@ static const struct {
 	/* sections and keys */
 	{"", "f:1: section [archive] is missing"},
 	{ARCHIVE, "f:3: section [hsm] is missing"},
+	{BASE "[client a]\naddress = 192.0.2.1\n", "f:9: section [client a] needs [export] path"},
+	{BASE "[export]\npath = /e\n[client a]\naddress = 192.0.2.0/24\n",
+	 "f:12: 'address': '192.0.2.0/24' is no IP address"},
+	{BASE "[export]\npath = /e\n[client a]\naddress = host1\n",
+	 "f:12: 'address': 'host1' is no IP address"},
+	{BASE "[export]\npath = /e\n[client a]\nkeep = 1d\n",
+	 "f:11: section [client a] lacks the key 'address'"},
+	{BASE "[export]\npath = /e\n[client a]\naddress = fd00::1\n[client b]\n"
+	      "address = 192.0.2.1, fd00:0::1\n",
+	 "f:14: client 'a' has the address fd00::1 already"},
 	{"[archve]\n", "f:1: unknown section [archve]; known are: archive, hsm"},
 	{"[archive x]\n", "f:1: section [archive] takes no name"},
 	{"[source]\n", "f:1: section [source NAME]: source name of 0 characters"},

@@ -52,7 +52,9 @@ static int setup(void **state)
 	scene->directory_fd = -1;
 	snprintf(scene->share, sizeof(scene->share), "%s/share", scene->fixture->directory);
 	assert_int_equal(mkdir(scene->share, 0755), 0);
-	snprintf(more, sizeof(more), "[export]\npath = %s\n", scene->share);
+	snprintf(more, sizeof(more),
+		 "[export]\npath = %s\n[client restore1]\naddress = 192.0.2.1\nkeep = 1h\n",
+		 scene->share);
 	fixture_config(scene->fixture, more);
 	assert_ok(config_socket(scene->fixture->config, "export", path, &err), &err);
 	scene->listen_fd = channel_listen(path, 0600, (uid_t)-1, (gid_t)-1, &err);
@@ -161,7 +163,7 @@ static void assert_ended(struct scene *scene, const char *code, const char *word
 	json_decref(answer);
 }
 
-/* How many names the share has. */
+/* How many names the share has beside the client's directory. */
 static size_t share_count(const struct scene *scene)
 {
 	DIR *directory = opendir(scene->share);
@@ -170,7 +172,7 @@ static size_t share_count(const struct scene *scene)
 
 	assert_non_null(directory);
 	while ((entry = readdir(directory)))
-		count += entry->d_name[0] != '.';
+		count += entry->d_name[0] != '.' && strcmp(entry->d_name, "restore1") != 0;
 	closedir(directory);
 	return count;
 }
@@ -609,6 +611,82 @@ static void a_tar_that_was_renamed_gets_its_leaf_at_the_next_start(void **state)
 	}
 }
 
+/* --- what a client reads --------------------------------------------------------------------- */
+
+static void restore_for_client(struct scene *scene, const char *text, const char *partial)
+{
+	struct error err = {0};
+
+	request(scene, text);
+	exporter_accept(scene);
+	assert_true(share_has(scene, partial));
+	exporter_read(scene);
+	exporter_done(scene, 0, "");
+	exporter_result(scene, scene->segment.good_end);
+	exporter_manifest(scene);
+	assert_false(share_has(scene, "restore1/r1"));
+	assert_ok(export_committed_send(scene->fd, &err), &err);
+	assert_true(fixture_run_until(scene->fixture, 10, has_no_request, scene->fixture));
+}
+
+#define FOR_CLIENT                                                                                 \
+	"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r1\",\"client\":\"restore1\""
+
+static void what_is_for_a_client_stands_in_its_directory_until_it_is_withdrawn(void **state)
+{
+	struct scene *scene = *state;
+	char text[128];
+	json_t *answer, *share;
+
+	restore_for_client(scene, FOR_CLIENT "}", "restore1:r1.partial");
+	assert_true(share_has(scene, "restore1/r1/" MANIFEST_KEY_FILE));
+	assert_int_equal(share_count(scene), 0);
+	answer = ask(scene, "{\"verb\":\"shares\"}");
+	share = json_array_get(json_object_get(answer, "shares"), 0);
+	assert_string_equal(text_of(share, "request"), scene->id);
+	assert_string_equal(text_of(share, "client"), "restore1");
+	assert_string_equal(text_of(share, "name"), "r1");
+	json_decref(answer);
+	snprintf(text, sizeof(text), "{\"verb\":\"withdraw\",\"request\":\"%s\"}", scene->id);
+	answer = ask(scene, text);
+	assert_string_equal(text_of(answer, "name"), "r1");
+	json_decref(answer);
+	assert_false(share_has(scene, "restore1/r1"));
+	assert_int_equal(share_count(scene), 0);
+	assert_refused(scene, text, "8", "share list");
+}
+
+static bool is_withdrawn(void *context)
+{
+	struct fixture *fixture = context;
+
+	return state_shared_at(store_state(fixture->keeper->store), 0) == NULL;
+}
+
+static void it_is_withdrawn_at_its_end(void **state)
+{
+	struct scene *scene = *state;
+
+	restore_for_client(scene, FOR_CLIENT ",\"keep_usec\":\"500000\"}", "restore1:r1.partial");
+	assert_true(share_has(scene, "restore1/r1"));
+	assert_true(fixture_run_until(scene->fixture, 10, is_withdrawn, scene->fixture));
+	assert_false(share_has(scene, "restore1/r1"));
+	assert_int_equal(share_count(scene), 0);
+}
+
+static void an_end_that_came_while_no_keeper_ran_is_seen_at_the_next_start(void **state)
+{
+	struct scene *scene = *state;
+
+	restore_for_client(scene, FOR_CLIENT ",\"keep_usec\":\"300000\"}", "restore1:r1.partial");
+	fixture_stop(scene->fixture);
+	assert_true(share_has(scene, "restore1/r1"));
+	usleep(400000);
+	fixture_start(scene->fixture);
+	assert_true(is_withdrawn(scene->fixture));
+	assert_false(share_has(scene, "restore1/r1"));
+}
+
 static void a_request_that_is_wrong_is_refused_before_it_is_a_leaf(void **state)
 {
 	static const struct {
@@ -632,6 +710,16 @@ static void a_request_that_is_wrong_is_refused_before_it_is_a_leaf(void **state)
 		 "2", "printable ASCII"},
 		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"form\":\"zip\"}", "2",
 		 "'files' or 'tar'"},
+		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"restore1\"}", "9",
+		 "directory of a client"},
+		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"client\":\"x\"}", "2",
+		 "no section [client x]"},
+		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"client\":\"restore1\","
+		 "\"keep_usec\":\"3600000001\"}",
+		 "2", "for 3600 s at most"},
+		{"{\"verb\":\"restore\",\"source\":\"orders\",\"to\":\"r\",\"keep_usec\":\"1\"}",
+		 "2", "for no client has no end"},
+		{"{\"verb\":\"withdraw\",\"request\":\"R-X\"}", "8", "share list"},
 		{"{\"verb\":\"restore\",\"source\":7,\"to\":\"r\"}", "2", "'source' must be text"},
 	};
 	struct scene *scene = *state;
@@ -668,6 +756,9 @@ int main(void)
 		SCENE_TEST(a_tar_that_is_no_file_gets_no_name),
 		SCENE_TEST(an_exporter_that_dies_inside_a_tar_leaves_nothing),
 		SCENE_TEST(a_tar_that_was_renamed_gets_its_leaf_at_the_next_start),
+		SCENE_TEST(what_is_for_a_client_stands_in_its_directory_until_it_is_withdrawn),
+		SCENE_TEST(it_is_withdrawn_at_its_end),
+		SCENE_TEST(an_end_that_came_while_no_keeper_ran_is_seen_at_the_next_start),
 		SCENE_TEST(a_request_that_is_wrong_is_refused_before_it_is_a_leaf),
 		SCENE_TEST(a_file_that_is_not_archived_fails_with_what_is),
 	};

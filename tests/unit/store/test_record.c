@@ -41,6 +41,46 @@ static json_t *config_sample(const char *type)
 	return config_record_encode(&config);
 }
 
+static json_t *request_sample(const char *type)
+{
+	struct request_record request = {.id = "R-7F3A",
+					 .kind = REQUEST_RESTORE,
+					 .uid = 1000,
+					 .source = "orders",
+					 .to = "INC-4711",
+					 .client = "restore1",
+					 .keep_usec = UINT64_MAX,
+					 .limit = REQUEST_LIMIT_POSITION,
+					 .limit_file = "binlog.000002",
+					 .limit_position = 77,
+					 .reason = "lost table"};
+	struct approved_record approved = {.request = "R-7F3A", .by = "policy"};
+	struct exported_record exported = {.request = "R-7F3A",
+					   .manifest = true,
+					   .signature_size = 3,
+					   .signature = {1, 2, 3},
+					   .until_file = "binlog.000002",
+					   .client = "restore1",
+					   .to = "INC-4711",
+					   .form = REQUEST_TAR,
+					   .end_usec = 1700000000000000u};
+	struct withdrawn_record withdrawn = {
+		.request = "R-7F3A", .by_person = true, .uid = 7, .reason = "done"};
+	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
+
+	if (strcmp(type, "request") == 0)
+		return request_record_encode(&request);
+	if (strcmp(type, "approved") == 0)
+		return approved_record_encode(&approved);
+	if (strcmp(type, "exported") == 0)
+		return exported_record_encode(&exported);
+	if (strcmp(type, "withdrawn") == 0)
+		return withdrawn_record_encode(&withdrawn);
+	if (strcmp(type, "export-failed") == 0)
+		return export_failed_record_encode(&failed);
+	return NULL;
+}
+
 /* One good object per type, as leaves hold them. */
 static json_t *sample(const char *type)
 {
@@ -68,16 +108,6 @@ static json_t *sample(const char *type)
 					 .crc = UINT32_MAX};
 	struct orphan_record orphan = {
 		.path = "segments/orders/x.seg", .size = 1, .reason = "torn \xe2\x80\xa6"};
-	struct request_record request = {.id = "R-7F3A",
-					 .kind = REQUEST_RESTORE,
-					 .uid = 1000,
-					 .source = "orders",
-					 .to = "INC-4711",
-					 .limit = REQUEST_LIMIT_POSITION,
-					 .limit_file = "binlog.000002",
-					 .limit_position = 77,
-					 .reason = "lost table"};
-	struct approved_record approved = {.request = "R-7F3A", .by = "policy"};
 	struct semi_sync_record semi_sync = {.source = "orders",
 					     .since_usec = 1700000000000000u,
 					     .sentence = "no puller is connected",
@@ -85,12 +115,6 @@ static json_t *sample(const char *type)
 					     .position = UINT64_C(5) << 32,
 					     .change_count = 3,
 					     .off_usec = 7};
-	struct exported_record exported = {.request = "R-7F3A",
-					   .manifest = true,
-					   .signature_size = 3,
-					   .signature = {1, 2, 3},
-					   .until_file = "binlog.000002"};
-	struct export_failed_record failed = {.request = "R-7F3A", .sentence = "no"};
 	struct gap_accepted_record gap_accepted = {
 		.source = "orders", .generation = {{9}}, .uid = 7, .gid = 8, .reason = "a test's"};
 	struct paused_record paused = {.source = "orders", .uid = 7, .reason = "moves"};
@@ -101,7 +125,7 @@ static json_t *sample(const char *type)
 					 .from_position = 4711,
 					 .from_usec = 1};
 	struct store_beginning *beginning = malloc(sizeof(*beginning));
-	json_t *object = NULL;
+	json_t *object = request_sample(type);
 
 	fixture_beginning(beginning, WORM_REQUIRED);
 	if (strcmp(type, "segment-sealed") == 0)
@@ -120,14 +144,6 @@ static json_t *sample(const char *type)
 		object = resumed_record_encode(&resumed);
 	if (strcmp(type, "semi-sync") == 0)
 		object = semi_sync_record_encode(&semi_sync);
-	if (strcmp(type, "request") == 0)
-		object = request_record_encode(&request);
-	if (strcmp(type, "approved") == 0)
-		object = approved_record_encode(&approved);
-	if (strcmp(type, "exported") == 0)
-		object = exported_record_encode(&exported);
-	if (strcmp(type, "export-failed") == 0)
-		object = export_failed_record_encode(&failed);
 	if (strcmp(type, "preflight") == 0)
 		object = preflight_sample();
 	if (strncmp(type, "config", 6) == 0)
@@ -160,6 +176,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 		struct approved_record approved;
 		struct exported_record exported;
 		struct export_failed_record failed;
+		struct withdrawn_record withdrawn;
 		struct preflight_record preflight;
 		struct gap_accepted_record gap_accepted;
 		struct paused_record paused;
@@ -189,6 +206,7 @@ static json_t *again(const json_t *object, int *ret_code, struct error *err)
 	AGAIN(RECORD_APPROVED, approved, approved)
 	AGAIN(RECORD_EXPORTED, exported, exported)
 	AGAIN(RECORD_EXPORT_FAILED, export_failed, failed)
+	AGAIN(RECORD_WITHDRAWN, withdrawn, withdrawn)
 	AGAIN(RECORD_PREFLIGHT, preflight, preflight)
 	AGAIN(RECORD_GAP_ACCEPTED, gap_accepted, gap_accepted)
 	AGAIN(RECORD_PAUSED, paused, paused)
@@ -209,7 +227,7 @@ static const char *const types[] = {"segment-sealed", "covered",   "orphan",
 				    "export-failed",  "policy",	   "damaged",
 				    "semi-sync",      "preflight", "gap-accepted",
 				    "paused",	      "resumed",   "config of a bundle",
-				    "config-refused"};
+				    "config-refused", "withdrawn"};
 
 /* May it be left out by itself? */
 static bool is_optional(const char *type, const char *key)

@@ -168,6 +168,47 @@ static void a_request_waits_until_it_has_a_result(void **state)
 	fixture_release(&f);
 }
 
+static void what_a_client_reads_is_remembered_until_it_is_withdrawn(void **state)
+{
+	struct fixture f;
+	struct request_record request = {
+		.id = "R-1", .source = "orders", .to = "t", .client = "restore1", .keep_usec = 7};
+	struct exported_record exported = {
+		.request = "R-1", .client = "other", .to = "t", .end_usec = 1700000000000000u};
+	struct withdrawn_record withdrawn = {.request = "R-1"};
+	const struct exported_record *shared;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f, "/dev/shm");
+	fixture_create(&f, WORM_ADVISORY, 16);
+	append(&f, request_record_encode(&request));
+	assert_fails(store_append(f.store, exported_record_encode(&exported), NULL, &err), &err,
+		     ERROR_DEFECT, "for client 'restore1', not for 'other'");
+	assert_fails(store_append(f.store, withdrawn_record_encode(&withdrawn), NULL, &err), &err,
+		     ERROR_DEFECT, "not shared");
+	memcpy(exported.client, request.client, sizeof(exported.client));
+	append(&f, exported_record_encode(&exported));
+	assert_int_equal(state_request_count(current(&f)), 0);
+	fill(&f);
+	assert_same_after_reopening(&f);
+	shared = state_shared_at(current(&f), 0);
+	assert_non_null(shared);
+	assert_string_equal(shared->client, "restore1");
+	assert_int_equal(shared->end_usec, 1700000000000000u);
+	assert_ptr_equal(state_shared_find(current(&f), "R-1"), shared);
+	assert_null(state_shared_find(current(&f), "R-2"));
+	assert_fails(store_append(f.store, request_record_encode(&request), NULL, &err), &err,
+		     ERROR_DEFECT, "a request 'R-1' already");
+	append(&f, withdrawn_record_encode(&withdrawn));
+	assert_null(state_shared_at(current(&f), 0));
+	assert_fails(store_append(f.store, withdrawn_record_encode(&withdrawn), NULL, &err), &err,
+		     ERROR_DEFECT, "not shared");
+	fill(&f);
+	assert_same_after_reopening(&f);
+	fixture_release(&f);
+}
+
 static void a_pause_is_remembered_until_it_is_ended(void **state)
 {
 	struct fixture f;
@@ -445,6 +486,7 @@ int main(void)
 		cmocka_unit_test(an_empty_segment_moves_on_only_if_its_file_ended),
 		cmocka_unit_test(a_period_lives_while_an_open_segment_names_it),
 		cmocka_unit_test(a_request_waits_until_it_has_a_result),
+		cmocka_unit_test(what_a_client_reads_is_remembered_until_it_is_withdrawn),
 		cmocka_unit_test(a_pause_is_remembered_until_it_is_ended),
 		cmocka_unit_test(the_version_of_the_configurations_bundle_only_grows),
 		cmocka_unit_test(a_policy_only_gets_stricter),
