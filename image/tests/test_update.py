@@ -16,7 +16,8 @@ from pathlib import Path
 from image.tests.machine import Machine, missing
 from image.tests.test_boot import QUICK, REFUSED_BY_FIRMWARE
 from image.tests.update_lab import (BUILT, KEYS, MIB, NEXT, PROJECT, Box, copy_build,
-                                    damaged_build, in_tools, pack, partition_starts, sign)
+                                    damaged_build, in_tools, pack, partition_starts,
+                                    raise_floor, sign)
 
 GOOD = r"UPDATE no version below \d+ may run from now on\n"
 END = r"UPDATE restarting\n|UPDATE-REFUSED .*\n|UPDATE version \d+ of .* runs already"
@@ -55,6 +56,20 @@ class Update(UpdateTest):
         console = self.box.boot(r"INITRD-REFUSED .*\n|INITRD-SCANNED", disk=BUILT / "vault.img")
         self.assertIn("INITRD-REFUSED this is version 1, and the TPM of this vault lets none "
                       "below 2 run; install a newer one\n", console)
+
+
+class Floor(UpdateTest):
+    def test_a_version_below_the_floor_does_not_start(self):
+        """The first boot is the control: the same disk, the same TPM, before its counter rose."""
+        end = r"INITRD-REFUSED .*\n|INITRD-SCANNED"
+        console = self.box.boot(end)
+        self.assertRegex(console, VERSION % (1, 0))
+        self.assertIn("INITRD-SCANNED", console)
+        raise_floor(self.box.tpm, 1)
+        self.assertRegex(self.box.boot(end), VERSION % (1, 1))
+        raise_floor(self.box.tpm, 1)
+        self.assertIn("INITRD-REFUSED this is version 1, and the TPM of this vault lets none below "
+                      "2 run; install a newer one\n", self.box.boot(end))
 
 
 class FallBack(UpdateTest):

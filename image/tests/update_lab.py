@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import socket
+import struct
 import subprocess
+import time
 from pathlib import Path
 
 from image.tests.machine import Machine, roomy
@@ -76,6 +79,28 @@ def in_tools(folder, *command):
     subprocess.run(["unshare", "--mount", "sh", "-c",
                     f'mount --bind "{folder}" "{tree}/mnt" && exec chroot "{tree}" "$@"', "sh",
                     "env", "MTOOLS_SKIP_CHECK=1", *command], check=True)
+
+
+def raise_floor(tpm, count):
+    """What binvault-update does to a TPM, here to one whose machine is off: TPM2_NV_Increment."""
+    counter = 0x01B1F100  # image/rollback/floor.h
+    command = struct.pack(">HIIIIIIHBH", 0x8002, 31, 0x134, counter, counter, 9, 0x40000009, 0, 0, 0)
+    path = tpm / "socket"
+    server = subprocess.Popen(
+        ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={tpm}", "--server",
+         f"type=unixio,path={path}", "--flags", "not-need-init,startup-clear"])
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            while connection.connect_ex(str(path)) != 0:
+                time.sleep(0.05)
+            for _ in range(count):
+                connection.sendall(command)
+                answer = connection.recv(4096)
+                assert answer[6:10] == bytes(4), answer.hex()
+    finally:
+        server.kill()
+        server.wait()
+        path.unlink()
 
 
 class Box:
