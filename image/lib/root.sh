@@ -22,7 +22,7 @@ copy_modules() {
 	local from=$tools/usr/lib/modules/$kernel to=$root/usr/lib/modules/$kernel module
 	mkdir -p "$to"
 	cp "$from"/modules.{builtin,builtin.modinfo,order} "$to/"
-	{ lines_of modules.initrd && lines_of modules.root; } | modules_with_needs "$from" |
+	{ lines_of modules.initrd && lines_of modules.root && echo "${share_test:+nfsv4}"; } | modules_with_needs "$from" |
 		while read -r module; do
 			install -D -m 644 "$from/$module" "$to/$module"
 		done
@@ -31,7 +31,7 @@ copy_modules() {
 
 delete_unwanted() {
 	local pattern program keep
-	keep=" $(lines_of keep.list | tr '\n' ' ')"
+	keep=" ${share_test:+binvault-share-client} $(lines_of keep.list | tr '\n' ' ')"
 	for program in "$root"/usr/{bin,sbin}/*; do
 		[[ $keep == *" ${program##*/} "* ]] || rm -f "$program"
 	done
@@ -96,6 +96,31 @@ delete_softhsm() {
 		"$root"/usr/lib/*/softhsm
 }
 
+# A certificate of the share's test: its name, its CA, and as whom it may be used.
+share_certificate() {
+	in_tools openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc \
+		-subj "/CN=$1" -keyout "$3/$1.key" -out "$3/$1.csr" 2>/dev/null
+	printf 'subjectAltName=DNS:%s,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n' "$1" |
+		in_tools openssl x509 -req -in "$3/$1.csr" -CA "$3/$2.pem" -CAkey "$3/$2.key" \
+			-days 365 -extfile /dev/stdin -out "$3/$1.pem" 2>/dev/null
+	in_tools rm "$3/$1.csr"
+}
+
+install_share_test() {
+	local name to=/mnt/root/usr/lib/binvault/share-test
+	cp -r --no-preserve=ownership,timestamps "$image/tests/share/rootfs/." "$root/"
+	install -m 755 "$output/compile/bin/binvault-share-client" "$root/usr/sbin/"
+	for name in ca foreign-ca; do
+		in_tools openssl req -new -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc \
+			-days 365 -subj "/CN=$name" -keyout "$to/$name.key" -out "$to/$name.pem" 2>/dev/null
+	done
+	share_certificate share ca $to
+	share_certificate client ca $to
+	share_certificate foreign foreign-ca $to
+	head -c 3000001 /dev/urandom >"$root/usr/lib/binvault/share-test/data"
+	enable_unit binvault-share-client.service multi-user.target
+}
+
 make_root() {
 	rm -rf "$root"
 	cp -a "$root_tree" "$root"
@@ -108,10 +133,11 @@ make_root() {
 	install_release
 	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
 	in_tools systemd-sysusers --root=/mnt/root
+	[[ -z $share_test ]] || install_share_test
 	copy_modules
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update}.service \
+	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,share}.service \
 		binvault-{export.socket,status.timer} var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done

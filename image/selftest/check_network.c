@@ -12,26 +12,66 @@
 
 #define TCP_LISTEN 0x0a
 #define UDP_OPEN   0x07
+#define SHARE_PORT 2049
 
 static char text[SOURCE_SIZE];
 
-/* Sockets of /proc/net/@table in @wanted_state. */
-static int count_sockets(const char *table, unsigned wanted_state)
+struct ports {
+	unsigned numbers[16];
+	size_t count;
+};
+
+static void add_port(struct ports *ports, unsigned number)
+{
+	for (size_t i = 0; i < ports->count; i++) {
+		if (ports->numbers[i] == number)
+			return;
+	}
+	if (ports->count < sizeof(ports->numbers) / sizeof(ports->numbers[0]))
+		ports->numbers[ports->count++] = number;
+}
+
+/* The local ports of the sockets of /proc/net/@table in @wanted_state, each once. */
+static void add_ports(const char *table, unsigned wanted_state, struct ports *ports)
 {
 	char path[64], line[512];
+	unsigned port, state;
 	FILE *file;
-	int count = 0;
-	unsigned state;
 
 	snprintf(path, sizeof(path), "/proc/net/%s", table);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " %*d: %*s %*s %x", &state) == 1 && state == wanted_state)
-			count++;
+		if (sscanf(line, " %*d: %*[0-9A-F]:%x %*s %x", &port, &state) == 2 &&
+		    state == wanted_state)
+			add_port(ports, port);
 	}
 	if (file)
 		fclose(file);
-	return count;
+}
+
+static bool is_shared(void)
+{
+	static const char *const arguments[] = {"/usr/bin/systemctl", "is-active", "--quiet",
+						"binvault-share.service", NULL};
+
+	return source_program(arguments, text);
+}
+
+/* None, and of a vault that has clients exactly the share's. */
+static void check_listeners(void)
+{
+	struct ports tcp = {.count = 0}, udp = {.count = 0};
+	bool shared = is_shared();
+
+	add_ports("tcp", TCP_LISTEN, &tcp);
+	add_ports("tcp6", TCP_LISTEN, &tcp);
+	add_ports("udp", UDP_OPEN, &udp);
+	add_ports("udp6", UDP_OPEN, &udp);
+	tap_result(shared ? tcp.count == 1 && tcp.numbers[0] == SHARE_PORT : tcp.count == 0,
+		   shared ? "nobody listens on TCP but the share" : "nobody listens on TCP",
+		   "%zu ports, the first %u", tcp.count, tcp.count ? tcp.numbers[0] : 0);
+	tap_result(udp.count == 0, "nobody listens on UDP", "%zu ports, the first %u", udp.count,
+		   udp.count ? udp.numbers[0] : 0);
 }
 
 static void check_chain(const char *chain)
@@ -69,11 +109,7 @@ static void check_outbound(void)
 
 void check_network(void)
 {
-	int tcp = count_sockets("tcp", TCP_LISTEN) + count_sockets("tcp6", TCP_LISTEN);
-	int udp = count_sockets("udp", UDP_OPEN) + count_sockets("udp6", UDP_OPEN);
-
-	tap_result(tcp == 0, "nobody listens on TCP", "%d sockets do", tcp);
-	tap_result(udp == 0, "nobody listens on UDP", "%d sockets do", udp);
+	check_listeners();
 	check_chain("input");
 	check_chain("forward");
 	check_chain("output");

@@ -19,7 +19,9 @@ EXPOSURE_MAX = {"binvault-keeper.service": 15, "binvault-hsm.service": 15,
                 "binvault-status.service": 15, "binvault-restores.service": 15,
                 # CAP_SYS_ADMIN, for a moment: see image/updater/main.c
                 "binvault-update.service": 20, "binvault-verdict@.service": 20,
-                "nftables.service": 20}
+                "binvault-share-config@.service": 5, "binvault-share-filter.service": 15,
+                "binvault-share-tls.service": 15, "binvault-share-mountd.service": 20,
+                "binvault-share.service": 25, "nftables.service": 20}
 
 
 def tools(*command):
