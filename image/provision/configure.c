@@ -77,7 +77,7 @@ static int write_text(const char *path, const char *text, mode_t mode, struct er
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
-	    fchmod(fd, mode) < 0)
+	    fchmod(fd, mode) < 0 || fsync(fd) < 0)
 		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
 	return 0;
 }
@@ -96,7 +96,8 @@ static int run(const char *const *arguments, struct error *err)
 
 /* --- the owner's letters --------------------------------------------------------------------- */
 
-/* The shares of the recovery key were made before there was a volume to keep them on. */
+/* The shares of the recovery key were made before there was a volume to keep them on. They are
+ * durable before the letter, which holds them until then, is written anew. */
 static int keep_shares(struct error *err)
 {
 	static char text[FILE_MAX];
@@ -105,7 +106,10 @@ static int keep_shares(struct error *err)
 		return 0;
 	if (read_text(NEW_SHARES, text, err) < 0)
 		return err->code;
-	return write_text(SHARES, text, 0400, err);
+	if (write_text(SHARES, text, 0400, err) < 0)
+		return err->code;
+	sync();
+	return 0;
 }
 
 /* Who the vault is, for its owner: what bundles are encrypted for, what `init` said, and the
@@ -323,6 +327,7 @@ static int make_archive(const struct config *config, struct error *err)
 	printf("CONFIGURATION making the archive of vault '%s'\n", config->name);
 	if (make_folder(config->volumes[0], 0755, err) < 0 || tool_run(&tool, err) < 0)
 		return err->code;
+	sync();
 	return write_out(err);
 }
 
