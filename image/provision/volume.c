@@ -228,9 +228,15 @@ static int make_recovery_key(struct error *err)
  */
 static int recover(const char *key, struct error *err)
 {
+	/* A wrong key must cost nothing. */
+	static const char *const test[] = {"/usr/sbin/cryptsetup", "open",    "--test-passphrase",
+					   "--key-file=" KEY_FILE, PARTITION, NULL};
+	/* Before the new seal: the old one has the same policy, and would be taken for the new one.
+	 */
+	static const char *const wipe[] = {"/usr/bin/systemd-cryptenroll", "--wipe-slot=tpm2",
+					   PARTITION, NULL};
 	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
 						"--unlock-key-file=" KEY_FILE,
-						"--wipe-slot=tpm2",
 						"--tpm2-device=auto",
 						"--tpm2-pcrs=7+12",
 						"--tpm2-public-key=" PUBLIC_KEY,
@@ -241,6 +247,10 @@ static int recover(const char *key, struct error *err)
 	int r = write_text(KEY_FILE, key, err);
 
 	printf("VOLUME opening the data volume by its recovery key, and sealing it to this TPM\n");
+	if (r == 0)
+		r = tool_run(&(struct tool){.arguments = test}, err);
+	if (r == 0)
+		r = tool_run(&(struct tool){.arguments = wipe}, err);
 	if (r == 0)
 		r = tool_run(&(struct tool){.arguments = arguments}, err);
 	unlink(KEY_FILE);
