@@ -19,7 +19,6 @@
 #define LETTER	   "binvault-recovery-1 "
 #define SHARE_TEXT (64 + HEX_SIZE(SHARE_SECRET_SIZE))
 
-DEFINE_CLEANUP(X509_free, X509 *);
 DEFINE_CLEANUP(CMS_ContentInfo_free, CMS_ContentInfo *);
 DEFINE_CLEANUP(BIO_free_all, BIO *);
 
