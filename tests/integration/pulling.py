@@ -73,7 +73,8 @@ class Pulling:
         if any(following[name] != after for name, after in zip(names, names[1:])):
             raise AssertionError(f"{self.name}: the files follow each other: {following}")
         if len({segment.generation for segment in self.keeper.segments}) != 1:
-            raise AssertionError(f"{self.name}: more than one generation")
+            raise AssertionError(f"{self.name}: more than one generation: "
+                                 f"{[(s.file, s.reason, s.sentence) for s in self.keeper.segments]}")
         nonces = self.keeper.nonces()
         if len(nonces) != len(set(nonces)):
             raise AssertionError(f"{self.name}: a nonce was used twice")

@@ -84,8 +84,9 @@ class CutsTest(unittest.TestCase):
     # -- every boundary between two packets --------------------------------------------------------
     def played(self):
         """A server with a real server's file, and one behind it."""
-        first, second = History(NAMES[0]), History(NAMES[1])
+        first = History(NAMES[0])
         first.load(GOLDEN.read_bytes())
+        second = History(NAMES[1], gtids=first.gtids())
         server = HostileServer(self.scratch, self.authority, second)
         server.earlier = [first]
         server.answers = server.honest_answers()

@@ -623,7 +623,8 @@ class HostileTest(unittest.TestCase):
                 scene.history.transact(number)
             scene.history.end(NEXT, "rotate")
             scene.server.earlier = [scene.history]
-            scene.server.history = History(NEXT, gtids=gtids)
+            scene.server.history = History(
+                NEXT, gtids=[(0, 11 + i, number) for i, number in enumerate(gtids)])  # as 0-11-3
             scene.server.answers = scene.server.honest_answers()
             scene.start()
         for gtids, words in NEXT_FILE.items():

@@ -69,13 +69,13 @@ def format_description():
 class History:
     """One binlog file that grows: FORMAT_DESCRIPTION, GTID_LIST and whatever is added.
 
-    `gtids` are the numbers, of domain 0 and each another server, that the list begins with."""
+    `gtids` are what the list names: [(domain, server id, last number)]."""
 
     def __init__(self, name="hostile-bin.000001", seed=b"a", count=3, gtids=()):
         self.name, self._seed = name, seed
         self.events = [format_description()]
         self.add(GTID_LIST, struct.pack("<I", len(gtids)) + b"".join(
-            struct.pack("<IIQ", 0, SERVER_ID + i, number) for i, number in enumerate(gtids)))
+            struct.pack("<IIQ", *gtid) for gtid in gtids))
         for _ in range(count):
             self.grow()
 
@@ -97,6 +97,16 @@ class History:
     def load(self, data):
         """Be a real server's file instead."""
         self.events = [data[at:at + size] for _, at, size in binlog.events(data)]
+
+    def gtids(self):
+        """What the next file's list has to name, if this one's names nothing."""
+        last = {}
+        for raw in self.events:
+            if raw[4] == GTID:
+                server_id, = struct.unpack_from("<I", raw, 5)
+                number, domain = struct.unpack_from("<QI", raw, HEADER_SIZE)
+                last[domain, server_id] = number
+        return [(*group, number) for group, number in last.items()]
 
     def grow(self, size=100):
         self.add(IGNORABLE, self._seed * size)
