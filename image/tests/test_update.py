@@ -37,6 +37,7 @@ class UpdateTest(unittest.TestCase):
 
 
 class Update(UpdateTest):
+    @unittest.skipIf(QUICK, "not in the quick part")
     def test_version_2_replaces_version_1_and_version_1_does_not_come_back(self):
         update = pack(NEXT, self.folder / "vault-2.update")
         console = self.box.boot(END, update)

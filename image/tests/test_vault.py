@@ -126,6 +126,7 @@ def covered(server):
 
 
 @unittest.skipIf(missing(), str(missing()))
+@unittest.skipIf(QUICK, "not in the quick part")
 @unittest.skipUnless((BUILT / "test" / "enrolled.fd").exists(),
                      "no image; do: image/build --softhsm --test-disks")
 @unittest.skipUnless(shutil.which("mariadbd"), "mariadb-server-core is not installed")
@@ -209,7 +210,6 @@ class MainJob(unittest.TestCase):
         return {name: digest for digest, name in
                 re.findall(r"RESTORED INC-1 ([0-9a-f]{64}) [ *](mariadb-bin\.\d+)\n", console)}
 
-    @unittest.skipIf(QUICK, "not in the quick part")
     def test_3_after_a_power_cut_it_goes_on_and_gives_back_what_the_server_wrote(self):
         """Nothing but the server's port is ever talked to, and nobody outside finds a port."""
         first = self.server.closed_binlogs()[0]
@@ -245,17 +245,14 @@ class MainJob(unittest.TestCase):
     def scan(self, address):
         return self.network.run("/usr/bin/python3", HERE / "scan.py", address).strip()
 
-    @unittest.skipIf(QUICK, "not in the quick part")
     def test_4_a_stolen_disk_does_not_open_in_another_machine(self):
         self.appliance.switch_on(tpm="another-tpm")
         self.assert_volume_refused()
 
-    @unittest.skipIf(QUICK, "not in the quick part")
     def test_5_without_secure_boot_it_does_not_open(self):
         self.appliance.switch_on(variables=VARIABLES)
         self.assert_volume_refused()
 
-    @unittest.skipIf(QUICK, "not in the quick part")
     def test_6_two_custodians_of_three_open_it_in_another_machine(self):
         shares = [self.open_share(number) for number in (1, 3)]
         combined = subprocess.run([PROJECT / "tools" / "combine_shares.py", *shares],
