@@ -127,7 +127,7 @@ make_root() {
 	cp "$root/var/lib/dpkg/status" "$output/packages.status"
 	DESTDIR='' in_tools env DESTDIR=/mnt/root ninja -C /mnt/compile install >/dev/null
 	install -m 755 "$output/compile/bin/binvault-selftest" "$root/usr/sbin/"
-	install -m 755 "$output"/compile/bin/binvault-{volume,configure,restores,update} "$root/usr/libexec/binvault/"
+	install -m 755 "$output"/compile/bin/binvault-{volume,configure,restores,token,update} "$root/usr/libexec/binvault/"
 	install -D -m 644 "$keys/pcr.pub" "$root/usr/lib/binvault/pcr.pub"
 	install_owner
 	install_release

@@ -13,7 +13,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,6 +27,7 @@
 #include "provision/identity.h"
 #include "provision/letterbox.h"
 #include "provision/network.h"
+#include "provision/text.h"
 #include "provision/tool.h"
 
 #define VOLUME	   "/var/lib/binvault"
@@ -51,36 +51,10 @@
 #define SOFTHSM	   "/usr/lib/softhsm/libsofthsm2.so"
 #define PARTITIONS "/dev/disk/by-partlabel/"
 #define HSM_USER   "binvault-hsm"
-#define PIN_SIZE   128
+#define TOKEN	   "/usr/libexec/binvault/binvault-token"
 #define FILE_MAX   65536
 
 /* --- files ----------------------------------------------------------------------------------- */
-
-/* A whole text file; a missing one is empty. */
-static int read_text(const char *path, char text[FILE_MAX], struct error *err)
-{
-	CLEANUP(close_fdp)
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? 0 : read(fd, text, FILE_MAX);
-
-	if ((fd < 0 && errno != ENOENT) || size < 0)
-		return error_set_errno(err, ERROR_IO, errno, "%s", path);
-	if (size == FILE_MAX)
-		return error_set(err, ERROR_USAGE, "%s is too long", path);
-	text[size] = '\0';
-	return 0;
-}
-
-static int write_text(const char *path, const char *text, mode_t mode, struct error *err)
-{
-	CLEANUP(close_fdp)
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
-	    fchmod(fd, mode) < 0 || fsync(fd) < 0)
-		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
-	return 0;
-}
 
 static int make_folder(const char *path, mode_t mode, struct error *err)
 {
@@ -104,9 +78,9 @@ static int keep_shares(struct error *err)
 
 	if (access(NEW_SHARES, F_OK) < 0)
 		return 0;
-	if (read_text(NEW_SHARES, text, err) < 0)
+	if (text_read_if_there(NEW_SHARES, text, FILE_MAX, err) < 0)
 		return err->code;
-	if (write_text(SHARES, text, 0400, err) < 0)
+	if (text_write(SHARES, text, 0400, err) < 0)
 		return err->code;
 	sync();
 	return 0;
@@ -119,8 +93,9 @@ static int write_out(struct error *err)
 	static char certificate[FILE_MAX], beginning[FILE_MAX], shares[FILE_MAX];
 	static char text[3 * FILE_MAX + 64];
 
-	if (read_text(CERT, certificate, err) < 0 || read_text(BEGINNING, beginning, err) < 0 ||
-	    read_text(SHARES, shares, err) < 0)
+	if (text_read_if_there(CERT, certificate, FILE_MAX, err) < 0 ||
+	    text_read_if_there(BEGINNING, beginning, FILE_MAX, err) < 0 ||
+	    text_read_if_there(SHARES, shares, FILE_MAX, err) < 0)
 		return err->code;
 	snprintf(text, sizeof(text), "%s\n%s\n%s", certificate, beginning, shares);
 	return letter_put(PARTITIONS "binvault_out", text, err);
@@ -167,9 +142,9 @@ static int copy_network_file(const char *name, struct error *err)
 
 	snprintf(from, sizeof(from), CURRENT "%s", name);
 	snprintf(to, sizeof(to), NETWORK "/%s", name);
-	if (read_text(from, text, err) < 0)
+	if (text_read_if_there(from, text, FILE_MAX, err) < 0)
 		return err->code;
-	return write_text(to, text, 0644, err);
+	return text_write(to, text, 0644, err);
 }
 
 static int copy_network_files(struct error *err)
@@ -198,7 +173,7 @@ static int write_fence(const struct config_source *source, const char *hosts, st
 	    make_folder("/run/systemd/system", 0755, err) < 0 || make_folder(path, 0755, err) < 0)
 		return err->code;
 	strncat(path, "/10-servers.conf", sizeof(path) - strlen(path) - 1);
-	return write_text(path, text, 0644, err);
+	return text_write(path, text, 0644, err);
 }
 
 static int open_network(const struct config *config, struct error *err)
@@ -208,9 +183,9 @@ static int open_network(const struct config *config, struct error *err)
 	static const char *const start[] = {SYSTEMCTL, "start", "systemd-networkd.service", NULL};
 	static char hosts[FILE_MAX], rules[NETWORK_TEXT_SIZE];
 
-	if (read_text(CURRENT "hosts", hosts, err) < 0 ||
+	if (text_read_if_there(CURRENT "hosts", hosts, FILE_MAX, err) < 0 ||
 	    network_rules(config, hosts, rules, err) < 0 ||
-	    write_text(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0)
+	    text_write(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0)
 		return err->code;
 	for (size_t i = 0; i < config->source_count; i++) {
 		if (write_fence(&config->sources[i], hosts, err) < 0)
@@ -257,54 +232,23 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-/* The PIN as binvault-hsm takes it: the whole file. */
-static int read_pin(const struct config *config, char pin[PIN_SIZE], struct error *err)
-{
-	static char text[FILE_MAX];
-	const char *source = config->hsm_pin_source;
-	int r;
-
-	if (strncmp(source, "file:", 5) != 0)
-		return error_set(err, ERROR_USAGE, "[hsm] pin-source must be file:PATH here");
-	r = read_text(source + 5, text, err);
-	snprintf(pin, PIN_SIZE, "%.127s", text);
-	pin[strcspn(pin, "\n")] = '\0';
-	explicit_bzero(text, sizeof(text));
-	return r;
-}
-
-/* A token in software, for trying out. One in hardware is initialised by its maker's ceremony. The
- * PIN stands in a command line for a moment, in a machine without a second user's process. */
+/* A token in software, for trying out. One in hardware is initialised by its maker's ceremony. */
 static int make_token(const struct config *config, struct error *err)
 {
 	const struct passwd *user = getpwnam(HSM_USER);
-	char pin[PIN_SIZE];
-	const char *const arguments[] = {"/usr/bin/softhsm2-util",
-					 "--init-token",
-					 "--free",
-					 "--label",
-					 config->hsm_token_label,
-					 "--pin",
-					 pin,
-					 "--so-pin",
-					 pin,
-					 NULL};
+	const char *const arguments[] = {TOKEN, config->hsm_module, config->hsm_token_label,
+					 config->hsm_pin_source, NULL};
 	const struct tool tool = {.arguments = arguments, .user = HSM_USER};
-	int r;
 
 	if (strcmp(config->hsm_module, SOFTHSM) != 0 || !is_empty(TOKENS))
 		return 0;
 	if (!user || !config->hsm_token_label)
 		return error_set(err, ERROR_USAGE, "[hsm] token-label is missing");
-	r = make_folder(TOKENS, 0700, err);
-	if (r == 0 && chown(TOKENS, user->pw_uid, user->pw_gid) < 0)
-		r = error_set_errno(err, ERROR_FAILED, errno, TOKENS);
-	if (r == 0)
-		r = read_pin(config, pin, err);
-	if (r == 0)
-		r = tool_run(&tool, err);
-	explicit_bzero(pin, sizeof(pin));
-	return r;
+	if (make_folder(TOKENS, 0700, err) < 0)
+		return err->code;
+	if (chown(TOKENS, user->pw_uid, user->pw_gid) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, TOKENS);
+	return tool_run(&tool, err);
 }
 
 /* The first checkpoint is the last thing that `init` makes. */

@@ -50,6 +50,18 @@ static int copy(int from, size_t size, const char *file, struct error *err)
 	return 0;
 }
 
+int letter_begin(const char *partition, char *ret_text, size_t size, struct error *err)
+{
+	CLEANUP(close_fdp)
+	int fd = open(partition, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : pread(fd, ret_text, size - 1, 0);
+
+	if (length < 0)
+		return error_set_errno(err, ERROR_IO, errno, "%s", partition);
+	ret_text[length] = '\0';
+	return 0;
+}
+
 int letter_take(const char *partition, const char *file, struct error *err)
 {
 	uint8_t head[LETTER_HEAD_SIZE];

@@ -20,6 +20,9 @@
 int letter_size(const uint8_t head[LETTER_HEAD_SIZE], size_t *ret_size,
 		struct error *err) MUST_CHECK;
 
+/* How a partition begins, as a text of @size bytes with its NUL. */
+int letter_begin(const char *partition, char *ret_text, size_t size, struct error *err) MUST_CHECK;
+
 /* Copy the bundle of a partition into a file; 1 if there was one, 0 if there is none. */
 int letter_take(const char *partition, const char *file, struct error *err) MUST_CHECK;
 

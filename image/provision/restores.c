@@ -9,7 +9,6 @@
  * whoever signed the bundle, whose hash stands in the `config` leaf before it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "provision/request.h"
+#include "provision/text.h"
 #include "provision/tool.h"
 
 #define CURRENT	    "/var/lib/binvault/config/current"
@@ -42,22 +42,10 @@ static int read_version(char version[64], struct error *err)
 
 static bool is_done(const char *version)
 {
-	char done[64] = "";
-	CLEANUP(close_fdp)
-	int fd = open(DONE, O_RDONLY | O_CLOEXEC);
+	struct error ignored;
+	char done[64];
 
-	return fd >= 0 && read(fd, done, sizeof(done) - 1) > 0 && strcmp(done, version) == 0;
-}
-
-static int mark_done(const char *version, struct error *err)
-{
-	CLEANUP(close_fdp)
-	int fd = open(DONE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0 || write(fd, version, strlen(version)) != (ssize_t)strlen(version) ||
-	    fsync(fd) < 0 || rename(DONE ".new", DONE) < 0)
-		return error_set_errno(err, ERROR_FAILED, errno, DONE);
-	return 0;
+	return text_read(DONE, done, sizeof(done), &ignored) == 0 && strcmp(done, version) == 0;
 }
 
 static void print_hashes(const char *name)
@@ -120,7 +108,7 @@ static int restore_all(struct error *err)
 			       failure.message);
 	}
 	fclose(lines);
-	return mark_done(version, err);
+	return text_replace(DONE, version, 0600, err);
 }
 
 int main(void)

@@ -29,6 +29,7 @@
 #include "base/error.h"
 #include "provision/letterbox.h"
 #include "provision/recovery.h"
+#include "provision/text.h"
 #include "provision/tool.h"
 #include "provision/volume_header.h"
 
@@ -160,42 +161,48 @@ static int format(struct error *err)
 	return tool_run(&(struct tool){.arguments = arguments}, err);
 }
 
+/* The key of KEY_FILE opens it; from now on what the TPM holds does too. */
+static int seal(struct error *err)
+{
+	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
+						"--unlock-key-file=" KEY_FILE,
+						"--tpm2-device=auto",
+						"--tpm2-pcrs=7+12",
+						"--tpm2-public-key=" PUBLIC_KEY,
+						"--tpm2-public-key-pcrs=11",
+						"--tpm2-signature=" SIGNATURE,
+						PARTITION,
+						NULL};
+
+	if (tool_run(&(struct tool){.arguments = arguments}, err) < 0)
+		return error_prefix(
+			err, "the key of the data volume cannot be sealed: is there a TPM "
+			     "2.0, and was this started by Secure Boot from a signed image?");
+	return 0;
+}
+
+/* Then nothing opens it but the TPM and the custodians. */
+static int forget_key(struct error *err)
+{
+	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
+						"--wipe-slot=password", PARTITION, NULL};
+
+	return tool_run(&(struct tool){.arguments = arguments}, err);
+}
+
 /* --- the recovery key ------------------------------------------------------------------------ */
-
-static int read_text(const char *path, char text[TEXT_SIZE], struct error *err)
-{
-	CLEANUP(close_fdp)
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read(fd, text, TEXT_SIZE - 1);
-
-	if (size < 0)
-		return error_set_errno(err, ERROR_IO, errno, "%s", path);
-	text[size] = '\0';
-	return 0;
-}
-
-static int write_text(const char *path, const char *text, struct error *err)
-{
-	CLEANUP(close_fdp)
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ssize_t size = (ssize_t)strlen(text);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != size)
-		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
-	return 0;
-}
 
 static int send_shares(const char *key, struct error *err)
 {
 	static char shares[LETTER_TEXT_MAX];
 	char threshold[TEXT_SIZE];
-	int r = read_text(THRESHOLD, threshold, err);
+	int r = text_read(THRESHOLD, threshold, sizeof(threshold), err);
 
 	if (r == 0)
 		r = recovery_seal(CUSTODIANS, (unsigned)strtoul(threshold, NULL, 10), key, shares,
 				  sizeof(shares), err);
 	if (r == 0)
-		r = write_text(SHARES_FILE, shares, err);
+		r = text_write(SHARES_FILE, shares, 0600, err);
 	return r < 0 ? r : letter_put(BOX_OUT, shares, err);
 }
 
@@ -214,7 +221,7 @@ static int make_recovery_key(struct error *err)
 	}
 	r = tool_run(&tool, err);
 	if (r == 0)
-		r = read_text(RECOVERY_FILE, key, err);
+		r = text_read(RECOVERY_FILE, key, sizeof(key), err);
 	unlink(RECOVERY_FILE);
 	if (r == 0) {
 		key[strcspn(key, "\n")] = '\0';
@@ -235,16 +242,7 @@ static int recover(const char *key, struct error *err)
 	 */
 	static const char *const wipe[] = {"/usr/bin/systemd-cryptenroll", "--wipe-slot=tpm2",
 					   PARTITION, NULL};
-	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
-						"--unlock-key-file=" KEY_FILE,
-						"--tpm2-device=auto",
-						"--tpm2-pcrs=7+12",
-						"--tpm2-public-key=" PUBLIC_KEY,
-						"--tpm2-public-key-pcrs=11",
-						"--tpm2-signature=" SIGNATURE,
-						PARTITION,
-						NULL};
-	int r = write_text(KEY_FILE, key, err);
+	int r = text_write(KEY_FILE, key, 0600, err);
 
 	printf("VOLUME opening the data volume by its recovery key, and sealing it to this TPM\n");
 	if (r == 0)
@@ -252,7 +250,7 @@ static int recover(const char *key, struct error *err)
 	if (r == 0)
 		r = tool_run(&(struct tool){.arguments = wipe}, err);
 	if (r == 0)
-		r = tool_run(&(struct tool){.arguments = arguments}, err);
+		r = seal(err);
 	unlink(KEY_FILE);
 	if (r < 0)
 		return error_prefix(err, "the recovery key in binvault_in does not open the data "
@@ -268,33 +266,12 @@ static int recover_if_asked(struct error *err)
 
 	if (access(BOX_IN, F_OK) < 0)
 		return 0;
-	r = read_text(BOX_IN, letter, err);
+	r = letter_begin(BOX_IN, letter, sizeof(letter), err);
 	key = r == 0 ? recovery_letter(letter) : NULL;
 	if (key)
 		r = recover(key, err);
 	explicit_bzero(letter, sizeof(letter));
 	return r;
-}
-
-static int seal(struct error *err)
-{
-	static const char *const arguments[] = {"/usr/bin/systemd-cryptenroll",
-						"--unlock-key-file=" KEY_FILE,
-						"--wipe-slot=password",
-						"--tpm2-device=auto",
-						"--tpm2-pcrs=7+12",
-						"--tpm2-public-key=" PUBLIC_KEY,
-						"--tpm2-public-key-pcrs=11",
-						"--tpm2-signature=" SIGNATURE,
-						PARTITION,
-						NULL};
-
-	if (tool_run(&(struct tool){.arguments = arguments}, err) < 0)
-		return error_prefix(err,
-				    "the key of the new data volume cannot be sealed: is there a "
-				    "TPM 2.0, and was this started by Secure Boot from a signed "
-				    "image?");
-	return 0;
 }
 
 static int make_file_system(struct error *err)
@@ -326,6 +303,8 @@ static int make(struct error *err)
 		r = make_recovery_key(err);
 	if (r == 0)
 		r = seal(err);
+	if (r == 0)
+		r = forget_key(err);
 	unlink(KEY_FILE);
 	if (r == 0)
 		r = attach(err);

@@ -241,18 +241,27 @@ static int mechanisms_check(struct token *token, struct error *err)
 
 /* --- open and free --------------------------------------------------------------------------- */
 
+int token_start(const char *module, struct token **ret_token, struct error *err)
+{
+	CLEANUP(token_freep)
+	struct token *token = calloc(1, sizeof(*token));
+
+	if (token)
+		token->module = strdup(module);
+	if (!token || !token->module)
+		return error_set(err, ERROR_FAILED, "out of memory");
+	if (module_load(token, err) < 0 || module_initialize(token, err) < 0)
+		return err->code;
+	*ret_token = TAKE(token);
+	return 0;
+}
+
 static int token_open_steps(struct token *token, const struct token_options *options,
 			    struct error *err)
 {
 	CK_RV result;
 	int status;
 
-	status = module_load(token, err);
-	if (status < 0)
-		return status;
-	status = module_initialize(token, err);
-	if (status < 0)
-		return status;
 	status = slot_find(token, options, err);
 	if (status < 0)
 		return status;
@@ -278,11 +287,9 @@ int token_open(const struct token_options *options, struct token **ret_token, st
 	if (!options->label && !options->serial)
 		return error_set(err, ERROR_USAGE,
 				 "which token is not configured: set token-label or token-serial");
-	token = calloc(1, sizeof(*token));
-	if (token)
-		token->module = strdup(options->module);
-	if (!token || !token->module)
-		return error_set(err, ERROR_FAILED, "out of memory");
+	status = token_start(options->module, &token, err);
+	if (status < 0)
+		return status;
 	status = token_open_steps(token, options, err);
 	if (status < 0)
 		return status;

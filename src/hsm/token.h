@@ -43,6 +43,14 @@ struct token;
 int token_open(const struct token_options *options, struct token **ret_token,
 	       struct error *err) MUST_CHECK;
 
+/*
+ * Make the first token of a module that was never initialised ours: @label, and @pin for its user
+ * and for its security officer. For a token in software; one in hardware has a ceremony.
+ * ERROR_NOT_FOUND: each token of the module holds something already, and is left alone.
+ */
+int token_initialize(const char *module, const char *label, const struct secret *pin,
+		     struct error *err) MUST_CHECK;
+
 /* Log out, close every session, finalise the module: another may then open it. */
 void token_free(struct token *token);
 DEFINE_CLEANUP(token_free, struct token *);

@@ -1,4 +1,4 @@
-/* What token.c and token_key.c share: struct token, and PKCS#11 results as sentences. */
+/* What the files of token.h share: struct token, its start, and PKCS#11 results as sentences. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +20,9 @@ struct token {
 	char label[TOKEN_LABEL_SIZE];
 	char serial[TOKEN_SERIAL_SIZE];
 };
+
+/* A token whose module is loaded and initialised, and nothing else. */
+int token_start(const char *module, struct token **ret_token, struct error *err) MUST_CHECK;
 
 /*
  * The sentence, then ": " and the name of @result. ERROR_UNAVAILABLE if the result says that the

@@ -33,6 +33,35 @@ static void a_token_is_found_by_label_and_by_serial(void **state)
 		     "no token '" TOKEN_LABEL "' with serial '0123'");
 }
 
+static void a_blank_token_is_initialised_and_no_other(void **state)
+{
+	const struct token_options options = {.module = MODULE, .label = "made by us"};
+	char long_label[TOKEN_LABEL_SIZE + 1];
+	struct token *token = NULL;
+	struct error err = {0};
+	struct secret pin;
+
+	(void)state;
+	make_secret(PIN, &pin);
+	assert_ok(token_initialize(MODULE, options.label, &pin, &err), &err);
+	assert_ok(token_open(&options, &token, &err), &err);
+	assert_ok(token_login(token, &pin, &err), &err);
+	token_free(token);
+	memset(long_label, 'l', TOKEN_LABEL_SIZE);
+	long_label[TOKEN_LABEL_SIZE] = '\0';
+	assert_fails_discreetly(token_initialize(MODULE, long_label, &pin, &err), &err, ERROR_USAGE,
+				"1 to 32 bytes");
+	assert_fails_discreetly(token_initialize(MODULE, "", &pin, &err), &err, ERROR_USAGE,
+				"1 to 32 bytes");
+	assert_fails_discreetly(token_initialize("/none.so", "x", &pin, &err), &err, ERROR_USAGE,
+				"/none.so");
+	/* What was there before is as it was. */
+	assert_ok(token_open(&((const struct fixture *)*state)->options, &token, &err), &err);
+	assert_ok(token_login(token, &pin, &err), &err);
+	token_free(token);
+	secret_release(&pin);
+}
+
 static void an_unknown_token_lists_the_labels_that_there_are(void **state)
 {
 	struct token_options options = {.module = MODULE, .label = "vault02"};
@@ -252,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TOKEN_TEST(a_token_is_found_by_label_and_by_serial),
+		TOKEN_TEST(a_blank_token_is_initialised_and_no_other),
 		TOKEN_TEST(an_unknown_token_lists_the_labels_that_there_are),
 		TOKEN_TEST(two_tokens_with_one_label_ask_for_the_serial),
 		cmocka_unit_test(a_token_that_is_not_initialised_is_said_so),
