@@ -360,16 +360,22 @@ void stream_acknowledge(struct stream *stream, const struct acknowledgement *ack
 	acknowledger_give(stream->acknowledger, acknowledgement);
 }
 
+/* Beside the dump, to the same server as the same account. */
+static int open_another(struct stream *stream, char id[CONNECTION_ID_SIZE],
+			struct connection **ret_connection, struct error *err)
+{
+	connection_id_make(id);
+	return connection_open(stream->source, stream->server, stream->credential, id,
+			       ret_connection, err);
+}
+
 static int wake_by_connection(struct stream *stream, struct error *err)
 {
 	CLEANUP(connection_freep)
 	struct connection *connection = NULL;
 	char id[CONNECTION_ID_SIZE];
-	int r;
+	int r = open_another(stream, id, &connection, err);
 
-	connection_id_make(id);
-	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
-			    err);
 	return r < 0 ? r : registration_wake(connection, stream->source, &stream->facts, id, err);
 }
 
@@ -402,11 +408,8 @@ int stream_deregister(struct stream *stream, struct error *err)
 	CLEANUP(connection_freep)
 	struct connection *connection = NULL;
 	char id[CONNECTION_ID_SIZE];
-	int r;
+	int r = open_another(stream, id, &connection, err);
 
-	connection_id_make(id);
-	r = connection_open(stream->source, stream->server, stream->credential, id, &connection,
-			    err);
 	if (r == 0)
 		r = registration_end(connection, stream->thread_id, err);
 	return r < 0 ? error_prefix(err, "ending the dump at the server") : 0;

@@ -121,6 +121,7 @@ class Keeper:
         self.segments, self.states, self.progress, self.attaches = [], [], [], []
         self.damaged = []  # (segment's id, file, position, length, CRC), as told
         self.refusal = None  # (code, sentence): the answer to OPEN_SEGMENT
+        self.room = 0  # for so many segments, before it is
         self.forgets = False  # held segments are not known
         self.connections, self.caught_up = [], 0  # as STATE said
         self.semi_sync = []  # (on, sentence, since, file, position, acknowledged, others)
@@ -300,7 +301,7 @@ class Keeper:
         return struct.pack(GTIDS, 1, len(united), len(body), body)
 
     def _open(self, body):
-        if self.refusal:
+        if self.refusal and len(self.segments) >= self.room:
             self._fail(*self.refusal)
             return
         segment = Segment(self.directory / f"{len(self.segments):03}.seg", body)

@@ -250,6 +250,27 @@ class ServerTest(PullTest):
         self.stop()
         self.check_torn(name, end)
 
+    def test_a_puller_that_dies_between_a_torn_file_and_the_next_leaves_no_gap(self):
+        self.start()
+        self.wait_caught_up()
+        self.stop()
+        name, end = self.tear()
+        self.server.start()
+        self.write()
+        self.keeper.refusal = (NO_SPACE, "volume full: make it larger")
+        self.keeper.room = len(self.keeper.segments) + 1
+        self.restart()
+        self.wait(lambda: self.keeper.told("waiting", "volume full"), "the next file has no room")
+        self.assertEqual([s.read()["end"]["ended"] for s in self.keeper.segments][-1], "rotate")
+        self.puller.kill9()
+        self.keeper.refusal = None
+        self.restart()
+        self.wait_caught_up()
+        self.server.rotate()
+        self.wait_caught_up()
+        self.stop()
+        self.check_torn(name, end)
+
     def test_a_torn_file_does_not_keep_commits_waiting_with_semi_sync(self):
         """MariaDB tells the end of such a dump only when a packet comes from a replica."""
         self.source["semi-sync"] = "yes"
