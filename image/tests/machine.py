@@ -1,7 +1,8 @@
 """One virtual machine with UEFI firmware, Secure Boot keys of our own and, if asked for, a TPM.
 
-Software emulation only (tcg): the acceleration of some hosts hangs, and this is quick enough. A
-machine runs until one of the awaited texts is on its console, or the time is over; its log is
+Software emulation only (tcg): the acceleration of some hosts hangs, and this is quick enough. One
+processor: between two emulated ones a kernel that changes its own code is now and then met half-way
+("Oops: int3"). A machine runs until one of the awaited texts is on its console, or the time is over; its log is
 removed before it starts, so that no earlier run can be taken for this one.
 """
 
@@ -59,7 +60,7 @@ class Machine:
                        f"mac={CARD}"] if network else ["-nic", "none"]
         self._command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35,smm=on",
-            "-cpu", "max", "-smp", "2", "-m", "1024", "-display", "none", "-monitor", "none",
+            "-cpu", "max", "-smp", "1", "-m", "1024", "-display", "none", "-monitor", "none",
             "-serial", f"file:{self._log}", "-no-reboot", *nic,
             "-global", "driver=cfi.pflash01,property=secure,value=on",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}",

@@ -5,7 +5,7 @@ import unittest
 from tests.integration.lab.campaign import Campaign
 from tests.integration.lab.scratch import Scratch
 
-SECONDS = 150
+SECONDS = 100
 
 
 class CampaignTest(unittest.TestCase):
