@@ -3,6 +3,7 @@
 Owns: nothing; reads only.
 """
 
+import os
 import struct
 from pathlib import Path
 
@@ -10,6 +11,8 @@ BLOCK = 4096
 FRAME_MAGIC = b"BVFM"
 FRAME_HEADER = struct.Struct("<4sBBHIIIQQ12s")
 SEGMENT_ID = slice(56, 72)  # in the header block; see src/volume/FORMAT.md
+EVENT_HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, end, flags
+MAGIC_SIZE = 4
 IN_USE_OFFSET = 21  # flags of the FORMAT_DESCRIPTION event, behind the magic and 17 bytes
 CHUNK = 1 << 20
 
@@ -18,11 +21,30 @@ class Difference(AssertionError):
     """A restored file is not the server's."""
 
 
-def compare_file(server_file, restored):
-    """Byte for byte; returns the size.
+def torn_event(server_file):
+    """Where the last event begins, if there is less of it than it says; None if the file is whole."""
+    offset, size = MAGIC_SIZE, os.path.getsize(server_file)
+    with open(server_file, "rb") as file:
+        while offset < size:
+            file.seek(offset)
+            header = file.read(EVENT_HEADER.size)
+            if len(header) < EVENT_HEADER.size:
+                return offset
+            end = offset + EVENT_HEADER.unpack(header)[3]
+            if end > size:
+                return offset
+            if end == offset:
+                raise Difference(f"{server_file} has an event without a length at {offset}")
+            offset = end
+    return None
 
-    One known difference is allowed and no other: MariaDB leaves IN_USE set for ever in a file that
-    a crash ended, and sends it cleared.
+
+def compare_file(server_file, restored):
+    """Byte for byte; returns the size of what was restored.
+
+    Two known differences are allowed and no other, both of a file that a crash of MariaDB ended:
+    IN_USE stays set in it for ever, and is sent cleared; and the event that was just being written
+    stays in it by half, never cut off and never sent.
     """
     offset = 0
     with open(server_file, "rb") as ours, open(restored, "rb") as theirs:
@@ -32,6 +54,9 @@ def compare_file(server_file, restored):
                 expected = (expected[:IN_USE_OFFSET] + bytes([expected[IN_USE_OFFSET] & 0xFE])
                             + expected[IN_USE_OFFSET + 1:])
             if expected != found:
+                end = offset + len(found)
+                if expected.startswith(found) and end == torn_event(server_file):
+                    return end
                 at = next((i for i, (a, b) in enumerate(zip(expected, found)) if a != b),
                           min(len(expected), len(found)))
                 raise Difference(f"{Path(restored).name} differs from the server's file at byte "
