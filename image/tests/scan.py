@@ -20,6 +20,12 @@ def connect(address, port):
     return attempt
 
 
+def answered(attempt, address, port):
+    """Not by itself: a scan of one's own address may meet the very port that it connects from."""
+    return (attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            and attempt.getsockname() != (address, port))
+
+
 def scan(address):
     for first in range(1, 65536, AT_ONCE):
         attempts = {connect(address, port): port
@@ -33,7 +39,7 @@ def scan(address):
             for descriptor, _event in waiting.poll(SECONDS * 1000 / 3):
                 waiting.unregister(descriptor)
                 attempt = by_descriptor[descriptor]
-                if attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                if answered(attempt, address, attempts[attempt]):
                     yield attempts[attempt]
         for attempt in attempts:
             attempt.close()

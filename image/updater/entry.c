@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "rollback/release.h"
 
@@ -29,7 +30,7 @@ bool entry_parse(const char *name, struct entry *ret_entry)
 {
 	struct entry entry = {0};
 
-	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+	if (strncasecmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return false;
 	name += strlen(PREFIX);
 	if (!parse_number(&name, &entry.version) || entry.version == 0)
@@ -45,7 +46,7 @@ bool entry_parse(const char *name, struct entry *ret_entry)
 				return false;
 		}
 	}
-	if (strcmp(name, SUFFIX) != 0)
+	if (strcasecmp(name, SUFFIX) != 0)
 		return false;
 	*ret_entry = entry;
 	return true;

@@ -1,7 +1,8 @@
 /*
  * The name of a kernel image on the ESP, in which systemd-boot counts its tries (Automatic Boot
  * Assessment): vault_2+3.efi before the first, vault_2+2-1.efi during it, vault_2.efi once it has
- * been called good, vault_2+0-3.efi when it came up in none of three.
+ * been called good, vault_2+0-3.efi when it came up in none of three. FAT names have no case: one
+ * that another tool wrote may come back as VAULT_1.EFI.
  *
  * Owns: nothing; every function is pure.
  */

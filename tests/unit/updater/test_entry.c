@@ -17,6 +17,16 @@ static void a_name_is_read_and_written_alike(void **state)
 	}
 }
 
+static void case_means_nothing_to_a_fat(void **state)
+{
+	struct entry entry;
+
+	(void)state;
+	assert_true(entry_parse("VAULT_1.EFI", &entry));
+	assert_int_equal(entry.version, 1);
+	assert_false(entry.counted);
+}
+
 static void a_version_without_tries_is_bad(void **state)
 {
 	struct entry entry;
@@ -45,7 +55,6 @@ static void other_names_are_not_ours(void **state)
 					    "vault_1-1.efi",
 					    "vault_1+3+1.efi",
 					    "vault_x.efi",
-					    "Vault_1.efi",
 					    "vault_-1.efi",
 					    "update.partial",
 					    "vault_1000000.efi",
@@ -62,6 +71,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_read_and_written_alike),
+		cmocka_unit_test(case_means_nothing_to_a_fat),
 		cmocka_unit_test(a_version_without_tries_is_bad),
 		cmocka_unit_test(other_names_are_not_ours),
 	};
