@@ -76,7 +76,7 @@ def other_disks(*updates):
 def in_tools(folder, *command):
     """A command of the tools tree, which sees `folder` as /mnt."""
     tree = max(CACHE.glob("tools-*/tree"), key=lambda path: path.stat().st_mtime)
-    subprocess.run(["unshare", "--mount", "sh", "-c",
+    subprocess.run(["unshare", "--mount", "--propagation", "slave", "sh", "-c",
                     f'mount --bind "{folder}" "{tree}/mnt" && exec chroot "{tree}" "$@"', "sh",
                     "env", "MTOOLS_SKIP_CHECK=1", *command], check=True)
 

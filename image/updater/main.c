@@ -128,14 +128,14 @@ static int apply(struct work *work, struct error *err)
 
 struct verb {
 	const char *name;
-	int with_slot;
+	bool with_slot;
 	int (*run)(struct work *work, struct error *err);
 };
 
 static const struct verb verbs[] = {
-	{"good", 0, call_good},
-	{"bad", 0, call_bad},
-	{"apply", 1, apply},
+	{"good", false, call_good},
+	{"bad", false, call_bad},
+	{"apply", true, apply},
 };
 
 static int prepare(const struct verb *verb, uid_t owner, struct work *work, struct error *err)

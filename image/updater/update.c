@@ -220,7 +220,6 @@ int update_copy(struct update *update, const struct manifest *manifest, enum man
 {
 	CLEANUP(hasher_freep)
 	struct hasher *hasher = hasher_new();
-	static const size_t piece_size = READ_SIZE;
 	CLEANUP(freep)
 	uint8_t *piece = malloc(READ_SIZE);
 	struct hash hash;
@@ -232,7 +231,7 @@ int update_copy(struct update *update, const struct manifest *manifest, enum man
 		return err->code;
 	hasher_start(hasher);
 	while (left > 0) {
-		size_t size = left < piece_size ? (size_t)left : piece_size;
+		size_t size = left < READ_SIZE ? (size_t)left : READ_SIZE;
 
 		if (read_whole(update, piece, size, err) < 0 ||
 		    sink->write(sink->context, piece, size, err) < 0)
