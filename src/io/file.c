@@ -171,10 +171,22 @@ int directory_make(int dir_fd, const char *path, mode_t mode, struct error *err)
 	return TAKE_FD(fd);
 }
 
+int file_confirm_durable(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) < 0 ? -errno : 0;
+}
+
 int file_sync(int fd, struct error *err)
 {
+	int r;
+
 	if (fsync(fd) < 0)
 		return error_set_errno(err, ERROR_IO, errno, "fsync failed");
+	r = file_confirm_durable(fd);
+	if (r < 0)
+		return error_set_errno(err, ERROR_IO, -r, "the file system is gone after a fsync");
 	return 0;
 }
 
@@ -237,6 +249,7 @@ int file_append_durable(int fd, const void *buffer, size_t size, struct error *e
 {
 	const uint8_t *in = buffer;
 	size_t done = 0;
+	int r;
 
 	ASSERT(size % BLOCK_SIZE_MIN == 0);
 	while (done < size) {
@@ -262,6 +275,10 @@ int file_append_durable(int fd, const void *buffer, size_t size, struct error *e
 					 "appending %zu bytes, the write stopped after %zu", size,
 					 done);
 	}
+	r = file_confirm_durable(fd);
+	if (r < 0)
+		return error_set_errno(err, ERROR_IO, -r,
+				       "the file system is gone after appending %zu bytes", size);
 	return 0;
 }
 

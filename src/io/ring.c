@@ -18,6 +18,7 @@
 #include "base/checked.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "io/file.h"
 
 #define POLL_TAGS	 32
 #define SUBMIT_ENTRIES	 256 /* all polls cancelled and started again, appends, timer: 140 */
@@ -31,11 +32,16 @@ struct pending {
 	uint32_t generation;
 };
 
+struct append {
+	struct pending pending;
+	int fd;
+};
+
 struct ring {
 	struct io_uring uring;
 	struct pending readable[POLL_TAGS];
 	struct pending writable[POLL_TAGS];
-	struct pending append[RING_SLOTS];
+	struct append append[RING_SLOTS];
 	uint32_t appends_count; /* in flight */
 	uint64_t timer_usec;	/* when the caller wants it, 0 for never */
 	uint64_t armed_usec;	/* when the kernel will tell us, 0 for never */
@@ -188,18 +194,20 @@ void ring_poll_cancel(struct ring *ring, uint32_t tag)
 
 void ring_append(struct ring *ring, int fd, const void *buffer, size_t size, uint32_t tag)
 {
+	struct append *append = &ring->append[tag];
 	struct io_uring_sqe *sqe;
 
 	ASSERT(tag < RING_SLOTS && size > 0 && size <= INT32_MAX);
-	ASSERT(!ring->append[tag].active);
+	ASSERT(!append->pending.active);
 	sqe = entry_new(ring);
-	ring->append[tag].active = true;
-	ring->append[tag].generation++;
+	append->pending.active = true;
+	append->pending.generation++;
+	append->fd = fd;
 	ring->appends_count++;
 	/* offset -1 is the file's own; O_APPEND makes that its end */
 	io_uring_prep_write(sqe, fd, buffer, (unsigned)size, (uint64_t)-1);
 	sqe->rw_flags = RWF_DSYNC;
-	io_uring_sqe_set_data64(sqe, data_pack(RING_APPENDED, tag, ring->append[tag].generation));
+	io_uring_sqe_set_data64(sqe, data_pack(RING_APPENDED, tag, append->pending.generation));
 }
 
 void ring_timer(struct ring *ring, uint64_t monotonic_usec)
@@ -245,6 +253,14 @@ static bool timer_due(struct ring *ring)
 	return true;
 }
 
+/* What an append's completion says, when it is true: file_confirm_durable(). */
+static int32_t confirmed(const struct append *append, int32_t result)
+{
+	int r = result > 0 ? file_confirm_durable(append->fd) : 0;
+
+	return r < 0 ? r : result;
+}
+
 /* Take one completion; false if nobody waits for it. */
 static bool take(struct ring *ring, const struct io_uring_cqe *cqe, struct ring_event *ret_event)
 {
@@ -265,12 +281,14 @@ static bool take(struct ring *ring, const struct io_uring_cqe *cqe, struct ring_
 	}
 	pending = kind == RING_READABLE	  ? &ring->readable[tag]
 		  : kind == RING_WRITABLE ? &ring->writable[tag]
-					  : &ring->append[tag];
+					  : &ring->append[tag].pending;
 	if (!pending->active || pending->generation != generation)
 		return false;
 	pending->active = false;
-	if (kind == RING_APPENDED)
+	if (kind == RING_APPENDED) {
 		ring->appends_count--;
+		ret_event->result = confirmed(&ring->append[tag], cqe->res);
+	}
 	return true;
 }
 

@@ -8,8 +8,9 @@
  * Owns: the ring; borrows descriptors and buffers until the completion has been returned.
  * Threads: the creating thread only.
  * Durable: RING_APPENDED with result == size: the bytes are on stable storage (RWF_DSYNC on an
- * O_APPEND|O_DIRECT descriptor). Any other result: the caller decides; a short write is continued
- * with the rest of the same bytes, an error is final for the file.
+ * O_APPEND|O_DIRECT descriptor, and file_confirm_durable() behind it). Any other result: the caller
+ * decides; a short write is continued with the rest of the same bytes, an error is final for the
+ * file.
  * Crash: a killed process's write may still happen; see file_lease().
  */
 #pragma once
