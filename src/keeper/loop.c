@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "io/clock.h"
+#include "io/watchdog.h"
 
 #define WATCHERS_MAX 256
 #define WORKERS	     2
@@ -228,17 +229,20 @@ static struct loop_timer *next_timer(const struct loop *loop)
 	return first;
 }
 
-/* Fire what is due; returns the milliseconds until the next timer, -1 if there is none. */
+/* Fire what is due; returns how many milliseconds the loop may sleep, -1 for ever. */
 static int fire_timers(struct loop *loop)
 {
 	for (;;) {
 		struct loop_timer *timer = next_timer(loop);
 		uint64_t now = clock_monotonic_usec();
+		uint64_t due = MIN(timer ? timer->due_usec : UINT64_MAX, watchdog_due_usec());
 
-		if (!timer || loop->stopping)
+		if (due == UINT64_MAX || loop->stopping)
 			return -1;
-		if (timer->due_usec > now)
-			return (int)MIN((timer->due_usec - now) / 1000 + 1, (uint64_t)60000);
+		if (due > now)
+			return (int)MIN((due - now) / 1000 + 1, (uint64_t)60000);
+		if (!timer || timer->due_usec > now)
+			return 0; /* for a word to the watchdog */
 		loop_timer_clear(loop, timer);
 		timer->fire(timer->context);
 	}
@@ -262,9 +266,10 @@ int loop_run(struct loop *loop, struct error *err)
 	if (r < 0)
 		return r;
 	while (!loop->stopping) {
-		int timeout_msec = fire_timers(loop);
-		int count;
+		int timeout_msec, count;
 
+		watchdog_alive();
+		timeout_msec = fire_timers(loop);
 		if (loop->stopping)
 			break;
 		count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_msec);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "io/channel.h"
+#include "io/watchdog.h"
 #include "signer/service.h"
 #include "signer/signer.h"
 
@@ -57,6 +58,7 @@ static int run(struct program *program, struct error *err)
 	}
 	options.signer = signer;
 	memcpy(options.config_hash.bytes, program->config->hash, sizeof(options.config_hash.bytes));
+	watchdog_ready();
 	return service_run(&options, err);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+#include "io/watchdog.h"
 #include "keeper/keeper.h"
 
 static void stop(void *context, int fd)
@@ -57,7 +58,10 @@ static int run(struct program *program, struct error *err)
 		r = keeper_start(keeper, err);
 	if (r == 0)
 		r = loop_watch(keeper->loop, program_stop_fd(), stop, keeper, err);
-	return r < 0 ? r : keeper_run(keeper, err);
+	if (r < 0)
+		return r;
+	watchdog_ready();
+	return keeper_run(keeper, err);
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/bundle.h"
 #include "crypto/hash.h"
+#include "io/watchdog.h"
 
 /* The signal flag, and the descriptor that wakes a poll or a ring. */
 static volatile sig_atomic_t stopping;
@@ -177,6 +178,7 @@ static int start(const struct program_kind *kind, struct program *program,
 {
 	static char name[sizeof("pull ") + SOURCE_NAME_MAX]; /* the log borrows it for ever */
 
+	watchdog_start();
 	if (load_config(program, arguments, err) < 0 || prepare_signals(err) < 0)
 		return err->code;
 	if (program->source) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "io/watchdog.h"
 #include "program/program.h"
 #include "pull/credential.h"
 #include "pull/credential_runner.h"
@@ -78,8 +79,10 @@ static int run(struct program *program, struct error *err)
 		r = sandbox_seal(SANDBOX_PULL, err);
 	if (r == 0)
 		r = puller_new(&options, &puller, err);
-	if (r == 0)
+	if (r == 0) {
+		watchdog_ready();
 		r = puller_run(puller, err);
+	}
 	puller_free(TAKE(puller));
 	observer_free(options.observer);
 	ring_free(options.ring);

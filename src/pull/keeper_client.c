@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/checked.h"
+#include "io/watchdog.h"
 
 struct keeper_client {
 	const char *socket;
@@ -71,7 +72,7 @@ static int receive_any(struct keeper_client *client, uint64_t timeout_sec, struc
 	int r;
 
 	message_release(&client->message);
-	r = poll(polled, ARRAY_LENGTH(polled), (int)(timeout_sec * 1000));
+	r = watchdog_poll(polled, ARRAY_LENGTH(polled), (int)(timeout_sec * 1000));
 	if (r < 0)
 		return error_set_errno(err, ERROR_UNAVAILABLE, errno, "waiting for the keeper");
 	if (r == 0)

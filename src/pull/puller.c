@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "crypto/random.h"
 #include "io/clock.h"
+#include "io/watchdog.h"
 #include "pull/allowance.h"
 #include "pull/credential.h"
 #include "pull/divergence.h"
@@ -726,8 +727,7 @@ static void set_timer(struct puller *puller)
 	uint64_t deadline =
 		MIN(sink_deadline(puller->sink), credential_deadline(puller->credential));
 
-	deadline = MIN(deadline, semi_sync_deadline(puller->semi_sync));
-
+	deadline = MIN(deadline, MIN(semi_sync_deadline(puller->semi_sync), watchdog_due_usec()));
 	if (puller->more)
 		deadline = 1;
 	else if (puller->draining)
@@ -783,6 +783,7 @@ int puller_run(struct puller *puller, struct error *err)
 
 	ring_poll_readable(puller->options.ring, puller->options.stop_fd, TAG_STOP);
 	for (;;) {
+		watchdog_alive();
 		r = turn(puller, err);
 		if (r != 0)
 			return r < 0 ? r : 0;

@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/units.h"
 #include "io/clock.h"
+#include "io/watchdog.h"
 
 /* For plugins that look at what is sent and received; exported, and in none of its headers. */
 int ma_pvio_register_callback(my_bool add,
@@ -34,7 +35,7 @@ static int wait_for(my_socket fd, my_bool is_read, int timeout)
 
 	(void)timeout;
 	left_usec = MIN(left_usec, WAITING_SILENCE_SEC * USEC_PER_SEC);
-	r = poll(&pollfd, 1, (int)((left_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+	r = watchdog_poll(&pollfd, 1, (int)((left_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
 	if (r == 0)
 		errno = ETIMEDOUT;
 	silent = r == 0;

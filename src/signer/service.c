@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "io/channel.h"
 #include "io/clock.h"
+#include "io/watchdog.h"
 #include "base/units.h"
 #include "base/secret.h"
 #include "protocol/message.h"
@@ -252,7 +253,7 @@ static int serve_once(struct service *service, struct error *err)
 		fds[i] = (struct pollfd){.fd = service->connections[i].fd, .events = POLLIN};
 	fds[CONNECTIONS_MAX] = (struct pollfd){.fd = options->listen_fd, .events = POLLIN};
 	fds[CONNECTIONS_MAX + 1] = (struct pollfd){.fd = options->stop_fd, .events = POLLIN};
-	r = poll(fds, ARRAY_LENGTH(fds), -1);
+	r = watchdog_poll(fds, ARRAY_LENGTH(fds), -1);
 	if (r < 0)
 		return errno == EINTR
 			       ? 0

@@ -62,6 +62,7 @@ class Vault:
         self.defaults = {"heartbeat": "1s", **(defaults or {})}
         self.own = {}
         self.clients = {}
+        self.environment = {}  # of `binvault run` and all that it starts
         self._password = password
         self.options = {"frame-delay": "20ms", "segment-size": "32M", "reserve": "64M", **options}
         self._process = None
@@ -116,7 +117,7 @@ class Vault:
         self._process = processes.Process(
             self.scratch, self.name,
             [program("binvault"), "run", "--config", self.configuration],
-            environment=self.token.environment)
+            environment={**self.token.environment, **self.environment})
 
     def stop(self):
         """SIGTERM: orderly; returns the exit code."""
