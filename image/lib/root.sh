@@ -41,6 +41,15 @@ delete_unwanted() {
 	done < <(lines_of delete.list)
 }
 
+# Each service that stays has a row, with the reason why it is exposed as it is: see README.md.
+delete_services() {
+	local service keep
+	keep=" $(lines_of services.tsv | cut -f 1 | tr '\n' ' ')"
+	for service in "$root"/usr/lib/systemd/system/*.service; do
+		[[ $keep == *" ${service##*/} "* ]] || rm -f "$service"
+	done
+}
+
 mask_units() {
 	local unit
 	while read -r unit; do
@@ -135,6 +144,7 @@ make_root() {
 	in_tools systemd-sysusers --root=/mnt/root
 	[[ -z $share_test ]] || install_share_test
 	copy_modules
+	delete_services
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
 	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,share}.service \

@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,9 @@
 #include "selftest/source.h"
 #include "selftest/tap.h"
 
-#define SYSTEMCTL "/usr/bin/systemctl"
+#define SYSTEMCTL  "/usr/bin/systemctl"
+#define WAIT_USEC  100000
+#define WAIT_COUNT 100 /* 10 s, on a machine with other work */
 
 static char text[SOURCE_SIZE];
 
@@ -58,13 +61,20 @@ static const char *status_field(const char *status, const char *field)
 	return found ? found + strlen(field) + strspn(found + strlen(field), " \t") : NULL;
 }
 
-static bool is_sandboxed(const char *status)
+/* No new powers, and a filter of system calls. */
+static bool is_confined(const char *status)
 {
 	const char *seccomp = status_field(status, "\nSeccomp:");
 	const char *no_new = status_field(status, "\nNoNewPrivs:");
+
+	return seccomp && seccomp[0] == '2' && no_new && no_new[0] == '1';
+}
+
+static bool is_roots(const char *status)
+{
 	const char *uid = status_field(status, "\nUid:");
 
-	return seccomp && seccomp[0] == '2' && no_new && no_new[0] == '1' && uid && uid[0] != '0';
+	return !uid || uid[0] == '0';
 }
 
 static void check_daemon(const char *unit)
@@ -83,7 +93,53 @@ static void check_daemon(const char *unit)
 		return;
 	}
 	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
-	tap_result(is_sandboxed(source_file(path, text)), name, "process %ld lacks a part", pid);
+	source_file(path, text);
+	tap_result(is_confined(text) && !is_roots(text), name, "process %ld lacks a part", pid);
+}
+
+/* A kernel's thread has no memory of its own, and one that has ended none any more. */
+static bool is_loose(const char *path)
+{
+	source_file(path, text);
+	return status_field(text, "\nVmSize:") && !is_confined(text);
+}
+
+/* systemd confines a service between its start and its program: one that is met there gets time. */
+static bool stays_loose(const char *path)
+{
+	for (int i = 0; i < WAIT_COUNT; i++) {
+		if (!is_loose(path))
+			return false;
+		usleep(WAIT_USEC);
+	}
+	return true;
+}
+
+/* Every process but the first, whoever its unit comes from: a list of them would grow old. */
+static void check_processes(void)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	char path[64], loose[96] = "";
+	int count = 0;
+
+	while (processes && (entry = readdir(processes))) {
+		long pid = strtol(entry->d_name, NULL, 10);
+
+		if (pid <= 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+		if (stays_loose(path))
+			snprintf(loose, sizeof(loose), "%ld, %.60s", pid,
+				 text + strcspn(text, "\t") + 1);
+		count += status_field(text, "\nVmSize:") != NULL;
+	}
+	if (processes)
+		closedir(processes);
+	loose[strcspn(loose, "\n")] = '\0';
+	tap_comment("%d processes beside systemd", count);
+	tap_result(count > 0 && !loose[0], "each process but systemd itself is confined",
+		   "not process %s", count > 0 ? loose : "of any: /proc shows none");
 }
 
 void check_units(void)
@@ -92,6 +148,7 @@ void check_units(void)
 	check_failed();
 	check_daemon("binvault-keeper.service");
 	check_daemon("binvault-hsm.service");
+	check_processes();
 	tap_result(strcmp(property("nftables.service", "ActiveState"), "active") == 0,
 		   "the packet filter is loaded", "nftables.service is '%s'", text);
 }
