@@ -105,6 +105,39 @@ delete_softhsm() {
 		"$root"/usr/lib/*/softhsm
 }
 
+# A way to an HSM in hardware, for the daemon that asks it and for binvault-configure.service, whose
+# `binvault init` makes the vault's keys in it. It is part of what is signed; no bundle opens another.
+install_hsm() {
+	local unit system=$root/etc/systemd/system
+	for unit in binvault-hsm.service binvault-configure.service; do
+		mkdir -p "$system/$unit.d"
+		{
+			echo "[Service]"
+			[[ -z $hsm_device ]] || printf 'PrivateDevices=no\nDeviceAllow=%s rw\n' "$hsm_device"
+			[[ -z $hsm_address ]] || printf '%s\n' PrivateNetwork=no RestrictAddressFamilies=AF_INET \
+				"IPAddressAllow=${hsm_address%:*}"
+		} >"$system/$unit.d/20-hsm.conf"
+	done
+	[[ -z $hsm_device ]] || install_hsm_device
+	[[ -z $hsm_address ]] || install_hsm_filter
+}
+
+install_hsm_device() {
+	mkdir -p "$root/etc/udev/rules.d"
+	printf 'KERNEL=="%s", OWNER="binvault-hsm", GROUP="root", MODE="0600"\n' "${hsm_device#/dev/}" \
+		>"$root/etc/udev/rules.d/90-binvault-hsm.rules"
+}
+
+# To one address and port, and for one user: by its number, see sysusers.d.
+install_hsm_filter() {
+	local address=${hsm_address%:*} port=${hsm_address#*:}
+	mkdir -p "$root/etc/nftables.d"
+	printf 'add rule inet binvault %s accept\n' \
+		"output meta skuid 903 ip daddr $address tcp dport $port" \
+		"input ip saddr $address tcp sport $port ct state established" \
+		>"$root/etc/nftables.d/hsm.nft"
+}
+
 # A certificate of the share's test: its name, its CA, and as whom it may be used.
 share_certificate() {
 	in_tools openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc \
@@ -141,6 +174,7 @@ make_root() {
 	install_owner
 	install_release
 	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
+	[[ -z $hsm_device$hsm_address ]] || install_hsm
 	in_tools systemd-sysusers --root=/mnt/root
 	[[ -z $share_test ]] || install_share_test
 	copy_modules

@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 from image import pcr11
 
-PROJECT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
 BUILT = Path(os.environ.get("BINVAULT_IMAGE", PROJECT / "build" / "image"))
 CACHE = Path(os.environ.get("BINVAULT_IMAGE_CACHE", Path.home() / ".cache/binvault/image"))
 
@@ -31,19 +34,21 @@ def services_of_the_root():
     return {path.name for folder in folders for path in folder.glob("*.service")} - masked
 
 
-def tools(*command):
-    """A command of the tools tree; the image is below /mnt."""
+def tools(*command, etc=None):
+    """A command of the tools tree; the image is below /mnt, its root with another /etc if asked."""
     tree = max(CACHE.glob("tools-*/tree"), key=lambda path: path.stat().st_mtime)
+    mounts = f'mount --bind "{BUILT}" "{tree}/mnt"'
+    if etc:
+        mounts += f' && mount --bind "{etc}" "{tree}/mnt/root/etc"'
     return subprocess.run(
-        ["unshare", "--mount", "sh", "-c",
-         f'mount --bind "{BUILT}" "{tree}/mnt" && exec chroot "{tree}" "$@"', "sh", *command],
-        capture_output=True, text=True, check=False)
+        ["unshare", "--mount", "sh", "-c", f'{mounts} && exec chroot "{tree}" "$@"', "sh",
+         *command], capture_output=True, text=True, check=False)
 
 
-def exposure(service, limit):
+def exposure(service, limit, etc=None):
     """What systemd says of a service of the image, line by line; its status is 0 up to `limit`."""
     return tools("systemd-analyze", "security", "--offline=true", "--root=/mnt/root", "--no-pager",
-                 f"--threshold={limit}", service)
+                 f"--threshold={limit}", service, etc=etc)
 
 
 @unittest.skipUnless((BUILT / "SHA256SUMS").exists(), "no image; do: image/build")
@@ -96,10 +101,67 @@ class Artefacts(unittest.TestCase):
                 self.assertEqual(said.returncode, 0, said.stdout[-200:] + said.stderr)
 
     def test_the_packet_filter_is_in_the_language_of_nft(self):
+        self.packet_filter(BUILT / "root/etc")
+
+    def packet_filter(self, etc):
+        """What the kernel would hold if the image's /etc were this folder, as nft lists it."""
+        nft = f'chroot "{BUILT}/root" /usr/sbin/nft'
         result = subprocess.run(
-            ["unshare", "--mount", "--net", "chroot", BUILT / "root", "/usr/sbin/nft", "--check",
-             "--file", "/etc/nftables.conf"], capture_output=True, text=True, check=False)
+            ["unshare", "--mount", "--net", "sh", "-c",
+             f'mount --bind "{etc}" "{BUILT}/root/etc" && {nft} --check --file /etc/nftables.conf'
+             f' && {nft} --file /etc/nftables.conf && {nft} list ruleset'],
+            capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+
+    def etc_with_hsm(self, device="", address=""):
+        """The image's /etc as `image/build --hsm-device DEVICE --hsm-address ADDRESS` makes it."""
+        folder = tempfile.TemporaryDirectory(dir=BUILT, prefix="hsm-")
+        self.addCleanup(folder.cleanup)
+        shutil.copytree(BUILT / "root/etc", Path(folder.name, "etc"), symlinks=True)
+        subprocess.run(["bash", "-euc", f'. "{PROJECT}/image/lib/root.sh"; install_hsm'],
+                       env={**os.environ, "root": folder.name, "hsm_device": device,
+                            "hsm_address": address}, check=True)
+        return Path(folder.name, "etc")
+
+    def left(self, etc, *connections):
+        """Those of USER:ADDRESS:PORT whose packets the filter in this /etc lets out."""
+        result = subprocess.run(
+            ["unshare", "--mount", "--net", sys.executable, HERE / "leaves.py", BUILT / "root", etc,
+             *connections], capture_output=True, text=True, check=True)
+        return result.stdout.split()
+
+    def test_the_way_to_an_hsm_in_the_network_is_one_port_for_one_user(self):
+        etc = self.etc_with_hsm(address="192.0.2.7:1792")
+        users = (BUILT / "root/etc/passwd").read_text()
+        number = {name: re.search(rf"^{name}:[^:]*:(\d+):", users, re.MULTILINE)[1]
+                  for name in ("binvault-hsm", "binvault-pull", "root")}
+        its = f"{number['binvault-hsm']}:192.0.2.7:1792"
+        others = [f"{number['binvault-pull']}:192.0.2.7:1792", f"{number['root']}:192.0.2.7:1792",
+                  f"{number['binvault-hsm']}:192.0.2.7:1793",
+                  f"{number['binvault-hsm']}:192.0.2.8:1792"]
+        self.assertEqual(self.left(etc, its, *others), [its])
+        self.assertEqual(self.left(BUILT / "root/etc", its, *others), [], "the control")
+        self.assertIn("ip saddr 192.0.2.7 tcp sport 1792 ct state established accept",
+                      self.packet_filter(etc))
+        said = exposure("binvault-hsm.service", 20, etc)
+        self.assertEqual(said.returncode, 0, said.stdout)
+        self.assertRegex(said.stdout, r"\n✗ PrivateNetwork= +Service has access to the host")
+        self.assertRegex(said.stdout, r"\n. IPAddressDeny= +Service defines IP address allow list")
+        self.assertRegex(said.stdout, r"\n✓ RestrictAddressFamilies=~AF_PACKET ")
+
+    def test_the_way_to_an_hsm_in_the_machine_is_one_device_of_one_user(self):
+        etc = self.etc_with_hsm(device="/dev/nfp0")
+        for service in ("binvault-hsm.service", "binvault-configure.service"):
+            said = exposure(service, 30, etc)
+            self.assertEqual(said.returncode, 0, said.stdout)
+            self.assertRegex(said.stdout, r"DeviceAllow= +Service has a device ACL .*/dev/nfp0")
+        self.assertNotIn("nfp0", exposure("binvault-hsm.service", 15).stdout, "the control")
+        rule = (etc / "udev/rules.d/90-binvault-hsm.rules").read_text()
+        self.assertEqual(rule, 'KERNEL=="nfp0", OWNER="binvault-hsm", GROUP="root", MODE="0600"\n')
+        checked = tools("udevadm", "verify", "--resolve-names=never", "--root=/mnt/root", etc=etc)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 
 
 @unittest.skipUnless((BUILT / "SHA256SUMS").exists(), "no image; do: image/build")
