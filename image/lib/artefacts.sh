@@ -48,22 +48,66 @@ pack_initrd() {
 		cpio --quiet --null --reproducible -R 0:0 -o -H newc | zstd -q -19 -c >/mnt/initrd.zst'
 }
 
-# make_uki FILE [LINE]: LINE is another command line than the initrd's, for the tests.
+# make_uki FILE [LINE]: LINE is another command line than the initrd's, for the tests. It is joined
+# twice: what pcr.key signs is computed from all of it but the section for the signature.
 make_uki() {
+	local signed
+	signed=$(dirname "$1")
 	printf 'ID=binvault\nNAME="Binvault appliance"\nVERSION_ID=%s\nIMAGE_VERSION=%s\n' \
 		"$version" "$version" >"$output/os-release"
-	in_tools ukify build --linux="/boot/vmlinuz-$kernel" --initrd=/mnt/initrd.zst \
-		--cmdline="@/mnt/${2:-cmdline}" --os-release=@/mnt/os-release --uname="$kernel" \
-		--pcr-private-key=/keys/pcr.key --pcr-public-key=/keys/pcr.pub --pcr-banks=sha256 \
-		--phases=sysinit --output="/mnt/$1" >/dev/null
+	join_uki "$1.partial" "${2:-cmdline}"
+	in_tools /srv/image/pcr11.py policy "/mnt/$1.partial" >"$output/$signed/pcr11.policy"
+	sign_policy "$signed"
+	in_tools /srv/image/pcr11.py section "/mnt/$1.partial" /keys/pcr.pub "/mnt/$signed/pcr11.signature" \
+		>"$output/$signed/pcr11.section"
+	join_uki "$1" "${2:-cmdline}" "--section=.pcrsig:@/mnt/$signed/pcr11.section"
+	rm "$output/$1.partial" "$output/$signed/pcr11.section"
 }
 
-# Keys for trying it out, made once a folder and never part of the project. A release is signed
-# elsewhere, over vault.unsigned.efi; see README.md. pcr.key is another: it signs, inside the kernel
-# image, the value of PCR 11 that opens the data volume; its public half is in the root.
+join_uki() {
+	in_tools ukify build --linux="/boot/vmlinuz-$kernel" --initrd=/mnt/initrd.zst \
+		--cmdline="@/mnt/$2" --os-release=@/mnt/os-release --uname="$kernel" \
+		--pcrpkey=/keys/pcr.pub "${@:3}" --output="/mnt/$1" >/dev/null
+}
+
+# With --signatures the build ends here as long as one of these is not there.
+wait_for() {
+	local name
+	local -a missing=()
+	[[ -n $signatures ]] || return 0
+	for name in "$@"; do
+		[[ -e $signatures/$name ]] || missing+=("$name")
+	done
+	((${#missing[@]} > 0)) || return 0
+	say "no disk yet: $signatures has no ${missing[*]}; see image/README.md, Keys in a token"
+	exit 4
+}
+
+need_private_key() {
+	[[ -e $keys/$1.key ]] ||
+		fail "$keys has no $1.key; if it is in a token: --signatures, and see image/README.md"
+}
+
+# sign_policy FOLDER: pcr.key's word on the value of PCR 11 in which the data volume opens.
+sign_policy() {
+	if [[ -n $signatures ]]; then
+		wait_for pcr11.signature
+		cp "$signatures/pcr11.signature" "$output/$1/"
+	else
+		need_private_key pcr
+		in_tools openssl dgst -sha256 -sign /keys/pcr.key -out "/mnt/$1/pcr11.signature" \
+			"/mnt/$1/pcr11.policy"
+	fi
+	in_tools openssl dgst -sha256 -verify /keys/pcr.pub -signature "/mnt/$1/pcr11.signature" \
+		"/mnt/$1/pcr11.policy" >/dev/null 2>&1 ||
+		fail "pcr11.signature is not that of this build's pcr11.policy by the key of pcr.pub; sign it again"
+}
+
+# Keys for trying it out, made once a folder and never part of the project. Those of a release stay
+# in a token (--signatures; see README.md). pcr.key signs, inside the kernel image, the value of PCR 11
+# that opens the data volume; its public half is in the root.
 make_test_keys() {
 	local key
-	mkdir -p "$keys"
 	for key in PK KEK db foreign; do
 		[[ -e $keys/$key.crt ]] || in_tools openssl req -new -x509 -newkey rsa:2048 -noenc \
 			-sha256 -days 3650 -subj "/CN=Binvault test $key/" -keyout "/keys/$key.key" \
@@ -87,13 +131,26 @@ make_test_keys() {
 		openssl rsa -in /keys/pcr.key -pubout -out /keys/pcr.pub 2>/dev/null'
 }
 
-# The signature stands alone as well: whoever has the unsigned bytes can attach and compare.
+# sign FILE TO [KEY]: the signature stands alone as well, in TO.signature: whoever has the unsigned
+# bytes can attach and compare.
 sign() {
-	local from=$1 to=$2 key=${3:-db}
-	in_tools sbsign --detached --key "/keys/$key.key" --cert "/keys/$key.crt" \
-		--output "/mnt/$to.signature" "$from" 2>/dev/null
-	in_tools cp "$from" "/mnt/$to"
-	in_tools sbattach --attach "/mnt/$to.signature" "/mnt/$to" 2>/dev/null
+	local from=$1 to=$2 key=${3:-db} certificate
+	if [[ -n $signatures ]]; then
+		cp "$signatures/$to.signature" "$output/"
+	else
+		need_private_key "$key"
+		in_tools sbsign --detached --key "/keys/$key.key" --cert "/keys/$key.crt" \
+			--output "/mnt/$to.signature" "$from" 2>/dev/null
+	fi
+	for certificate in "$keys/$key"*.crt; do
+		in_tools sbverify --cert "/keys/${certificate##*/}" --detached "/mnt/$to.signature" \
+			"$from" >/dev/null 2>&1 || continue
+		in_tools cp "$from" "/mnt/$to"
+		in_tools sbattach --attach "/mnt/$to.signature" "/mnt/$to" 2>/dev/null
+		return
+	done
+	rm "$output/$to.signature"
+	fail "$to.signature is not that of this build's ${from##*/} by the key of a $key*.crt; sign it again"
 }
 
 # esp FILE SOURCE=TARGET...: a FAT32 file system with these files.
@@ -167,6 +224,15 @@ make_sbom() {
 		}' "$output/packages.status" | LC_ALL=C sort
 		printf 'linux\t%s\tlinux\nbinvault\t%s\tbinvault\n' "$kernel" "$version"
 	} >"$output/sbom.tsv"
+}
+
+# Of a release only the public halves are here: what is missing is not made up.
+need_public_keys() {
+	local name
+	for name in db.crt pcr.pub release.pub; do
+		compgen -G "$keys/${name%.*}*.${name#*.}" >/dev/null ||
+			fail "$keys has no ${name%.*}*.${name#*.}, and with --signatures no key is made for trying out"
+	done
 }
 
 # Firmware variables for a virtual machine: our keys enrolled, Secure Boot on; and the same with the
