@@ -180,6 +180,8 @@ mib() {
 disk() {
 	local esp_file=$1 file=$2 esp_size hash_size=16 letter_size=2 at=1 size rest
 	local root_size=$((($(mib "$output/root.img") * 3 / 2 + 15) / 16 * 16))
+	(($(mib "$output/root.hash") <= hash_size)) ||
+		fail "the hash tree has outgrown its $hash_size MiB on the disk; give it more in image/lib/artefacts.sh"
 	esp_size=$(mib "$output/$esp_file")
 	rm -f "${output:?}/$file"
 	truncate -s $((2 + esp_size + 2 * (root_size + hash_size) + 2 * letter_size))M "$output/$file"
@@ -306,5 +308,5 @@ make_test_disks() {
 	in_tools sfdisk --quiet /mnt/test/data.img <<<'label: gpt
 type=4e09fe2f-473d-4de9-b16a-89e12c6d3b98, name=binvault_data'
 	make_next_version
-	rm -f "$output"/test/{kernel.efi,kernel.efi.signature,unsigned.efi,cmdline}
+	rm -f "$output"/test/{kernel.efi,kernel.efi.signature,unsigned.efi,cmdline,pcr11.policy,pcr11.signature}
 }

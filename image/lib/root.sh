@@ -5,11 +5,17 @@ lines_of() {
 	sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$image/$1"
 }
 
-# What a module needs comes before it: modules.dep names the nearest need first.
+# What a module needs comes before it: modules.dep names the nearest need first. What the kernel has
+# built in needs no module.
 modules_with_needs() {
-	local folder=$1 name line
+	local folder=$1 name file line
 	while read -r name; do
-		line=$(grep -E "(^|/)${name//[-_]/[-_]}\.ko[^:]*:" "$folder/modules.dep") || continue
+		file="(^|/)${name//[-_]/[-_]}\.ko"
+		if ! line=$(grep -E "${file}[^:]*:" "$folder/modules.dep"); then
+			grep -q -E "$file$" "$folder/modules.builtin" ||
+				fail "Debian's kernel $kernel has no module '$name'; mend image/modules.*"
+			continue
+		fi
 		{
 			tr ' ' '\n' <<<"${line#*:}" | sed '/^$/d' | tac
 			echo "${line%%:*}"
@@ -22,7 +28,11 @@ copy_modules() {
 	local from=$tools/usr/lib/modules/$kernel to=$root/usr/lib/modules/$kernel module
 	mkdir -p "$to"
 	cp "$from"/modules.{builtin,builtin.modinfo,order} "$to/"
-	{ lines_of modules.initrd && lines_of modules.root && echo "${share_test:+nfsv4}"; } | modules_with_needs "$from" |
+	{
+		lines_of modules.initrd
+		lines_of modules.root
+		[[ -z $share_test ]] || echo nfsv4
+	} | modules_with_needs "$from" |
 		while read -r module; do
 			install -D -m 644 "$from/$module" "$to/$module"
 		done

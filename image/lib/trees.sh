@@ -63,13 +63,18 @@ make_tree() {
 	if ! INITRD=No SOURCE_DATE_EPOCH=$epoch mmdebstrap --mode=root "${options[@]}" \
 		--include="$packages" "$suite" "$work/tree" "${from[@]}" >"$work/log" 2>&1; then
 		tail -n 15 "$work/log" | sed 's/^/    | /'
+		rm -rf --one-file-system "$work/tree"
 		say "the packages of the $name tree cannot be had; the whole log is $work/log"
 		exit 3
 	fi
 	dpkg-query --admindir="$work/tree/var/lib/dpkg" --show \
 		--showformat='${Package}=${Version}\n' | LC_ALL=C sort >"$work/lock"
 	touch "$work/complete"
-	mv --no-target-directory "$work" "$place"
+	# Another build may have made the same meanwhile.
+	mv --no-target-directory "$work" "$place" 2>/dev/null || {
+		[[ -e $place/complete ]] || fail "$work cannot become $place; is an unfinished one there? delete it"
+		rm -rf --one-file-system "$work"
+	}
 }
 
 compare_lock() {

@@ -178,3 +178,34 @@ class Reproducible(unittest.TestCase):
                 with self.subTest(name):
                     self.assertTrue(Path(folder, name).read_bytes() == (BUILT / name).read_bytes(),
                                     f"{name} differs")
+
+
+@unittest.skipUnless((BUILT / "SHA256SUMS").exists(), "no image; do: image/build")
+@unittest.skipIf(os.environ.get("BINVAULT_IMAGE_QUICK") == "1", "not in the quick part")
+class NotBuilt(unittest.TestCase):
+    def build_of_a_copy(self, file, text):
+        """What the build of a project says that has this text behind one of its files."""
+        with tempfile.TemporaryDirectory(prefix="binvault-image-") as folder:
+            copy = Path(folder, "project")
+            shutil.copytree(PROJECT, copy, symlinks=True, ignore=lambda place, _: (
+                (".git", "build") if Path(place) == PROJECT else ()))
+            with open(copy / file, "a", encoding="ascii") as end:
+                end.write(text)
+            built = subprocess.run([copy / "image/build", "--lz4", "--softhsm"], check=False,
+                                   capture_output=True, text=True,
+                                   env={**os.environ, "BINVAULT_IMAGE_KEYS": str(BUILT / "keys")})
+        self.assertEqual(built.returncode, 1, built.stdout + built.stderr)
+        self.assertRegex(built.stderr, "image/build: the project does not compile against Debian 13")
+        return built.stderr
+
+    def test_the_compilers_words_are_shown(self):
+        words = self.build_of_a_copy("src/base/error.c", "int broken( {\n")
+        self.assertRegex(words, r"error\.c:\d+:\d+: error: ")
+
+    def test_more_words_than_are_shown_hide_nothing(self):
+        words = self.build_of_a_copy("src/base/error.c", "#error no\n" * 5000)
+        self.assertLess(words.count("error: #error no"), 100)
+
+    def test_words_of_cmake_are_shown(self):
+        words = self.build_of_a_copy("CMakeLists.txt", "unfinished(\n")
+        self.assertIn("CMake Error at CMakeLists.txt", words)
