@@ -1,5 +1,7 @@
 #include "unit/cmocka_prelude.h"
 
+#include <stdio.h>
+
 #include "unit/updater/release_key.h"
 #include "updater/manifest.h"
 
@@ -100,6 +102,42 @@ static void k_different_keys_have_to_sign(void **state)
 	EVP_PKEY_free(foreign);
 }
 
+static size_t golden(const char *name, uint8_t *bytes, size_t size)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "tests/golden/updater/%s", name);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	size = fread(bytes, 1, size, file);
+	fclose(file);
+	return size;
+}
+
+/* As image/sign and image/update made them: what a token gives has become DER on the way. */
+static void a_manifest_signed_in_a_token_is_accepted(void **state)
+{
+	struct release_keys *keys = NULL;
+	uint8_t manifest[MANIFEST_SIZE_MAX], bytes[SIGNATURE_SIZE_MAX];
+	size_t size = golden("manifest.json", manifest, sizeof(manifest));
+	const struct manifest_signature signature = {
+		.bytes = bytes,
+		.size = golden("token-manifest.signature", bytes, sizeof(bytes)),
+	};
+	struct manifest parsed;
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(release_keys_read("tests/golden/updater/token-keys.json", &keys, &err), &err);
+	assert_ok(manifest_parse((const char *)manifest, size, &parsed, &err), &err);
+	assert_ok(release_keys_verify(keys, manifest, size, &signature, 1, &err), &err);
+	bytes[signature.size - 1] ^= 1;
+	assert_fails(release_keys_verify(keys, manifest, size, &signature, 1, &err), &err,
+		     ERROR_REFUSED, "signed by 0 of the 1 release keys");
+	release_keys_free(keys);
+}
+
 static void keys_that_would_weaken_the_threshold_are_refused(void **state)
 {
 	EVP_PKEY *key = release_key_new();
@@ -132,6 +170,7 @@ int main(void)
 		cmocka_unit_test(a_manifest_names_a_version_and_three_files),
 		cmocka_unit_test(every_other_manifest_is_refused),
 		cmocka_unit_test(k_different_keys_have_to_sign),
+		cmocka_unit_test(a_manifest_signed_in_a_token_is_accepted),
 		cmocka_unit_test(keys_that_would_weaken_the_threshold_are_refused),
 	};
 

@@ -51,6 +51,18 @@ static void what_the_firmware_would_start_is_accepted(void **state)
 	assert_ok(verify(GOLDEN "db.crt", &image, &signature, &err), &err);
 }
 
+static void what_a_token_has_signed_is_accepted(void **state)
+{
+	struct bytes image = golden(GOLDEN "kernel.efi");
+	struct bytes signature = golden(GOLDEN "token-kernel.signature");
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(verify(GOLDEN "token.crt", &image, &signature, &err), &err);
+	assert_fails(verify(GOLDEN "db.crt", &image, &signature, &err), &err, ERROR_REFUSED,
+		     "is not signed for Secure Boot by a key that this vault knows");
+}
+
 static void another_key_and_another_image_are_refused(void **state)
 {
 	struct bytes image = golden(GOLDEN "kernel.efi");
@@ -112,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_firmware_would_start_is_accepted),
+		cmocka_unit_test(what_a_token_has_signed_is_accepted),
 		cmocka_unit_test(another_key_and_another_image_are_refused),
 		cmocka_unit_test(no_changed_signature_is_accepted),
 		cmocka_unit_test(a_file_without_certificates_is_refused),
