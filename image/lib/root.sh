@@ -191,7 +191,7 @@ make_root() {
 	delete_services
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,share}.service \
+	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,share,time}.service \
 		binvault-{export.socket,status.timer} var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done

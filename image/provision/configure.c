@@ -4,7 +4,8 @@
  * 1. The vault's key for bundles, once; its certificate goes to the partition `binvault_out`.
  * 2. The bundle of `binvault_in`, if there is one, through `binvault config apply`.
  * 3. Of the configuration in force: addresses and links to systemd-networkd, names to /etc/hosts,
- *    to the packet filter the way to each database server.
+ *    to the packet filter the way to each database server and each time server, to chronyd its
+ *    settings.
  * 4. With SoftHSM2 the token, once; then `binvault init`, until the archive is complete.
  * 5. The pullers are queued; they, keeper and HSM service start when this has ended well.
  *
@@ -28,6 +29,7 @@
 #include "provision/letterbox.h"
 #include "provision/network.h"
 #include "provision/text.h"
+#include "provision/timekeeping.h"
 #include "provision/tool.h"
 
 #define VOLUME	   "/var/lib/binvault"
@@ -42,17 +44,21 @@
 #define CONFIG	   CURRENT "binvault.conf"
 #define TOKENS	   VOLUME "/softhsm"
 
-#define OWNER	   "/usr/lib/binvault/owner.pem"
-#define BUNDLE	   "/run/binvault-configure/bundle"
-#define HOSTS	   "/run/binvault-hosts"
-#define NETWORK	   "/run/systemd/network"
-#define SYSTEMCTL  "/usr/bin/systemctl"
-#define BINVAULT   "/usr/sbin/binvault"
-#define SOFTHSM	   "/usr/lib/softhsm/libsofthsm2.so"
-#define PARTITIONS "/dev/disk/by-partlabel/"
-#define HSM_USER   "binvault-hsm"
-#define TOKEN	   "/usr/libexec/binvault/binvault-token"
-#define FILE_MAX   65536
+#define OWNER		"/usr/lib/binvault/owner.pem"
+#define BUNDLE		"/run/binvault-configure/bundle"
+#define HOSTS		"/run/binvault-hosts"
+#define NETWORK		"/run/systemd/network"
+#define UNITS		"/run/systemd/system"
+#define TIME		"/run/binvault-time.conf"
+#define TIME_CA		CURRENT "time-ca.pem"
+#define TIME_CREDENTIAL "/run/credentials/binvault-time.service/time-ca.pem"
+#define SYSTEMCTL	"/usr/bin/systemctl"
+#define BINVAULT	"/usr/sbin/binvault"
+#define SOFTHSM		"/usr/lib/softhsm/libsofthsm2.so"
+#define PARTITIONS	"/dev/disk/by-partlabel/"
+#define HSM_USER	"binvault-hsm"
+#define TOKEN		"/usr/libexec/binvault/binvault-token"
+#define FILE_MAX	65536
 
 /* --- files ----------------------------------------------------------------------------------- */
 
@@ -162,18 +168,45 @@ static int copy_network_files(struct error *err)
 	return r;
 }
 
-static int write_fence(const struct config_source *source, const char *hosts, struct error *err)
+/* A drop-in for a unit, which the next `daemon-reload` finds. */
+static int write_drop_in(const char *unit, const char *text, struct error *err)
 {
-	static char text[NETWORK_TEXT_SIZE];
 	char path[256];
 
-	snprintf(path, sizeof(path), "/run/systemd/system/binvault-pull@%s.service.d",
-		 source->name);
-	if (network_fence(source, hosts, text, err) < 0 ||
-	    make_folder("/run/systemd/system", 0755, err) < 0 || make_folder(path, 0755, err) < 0)
+	snprintf(path, sizeof(path), UNITS "/%s.d", unit);
+	if (make_folder(UNITS, 0755, err) < 0 || make_folder(path, 0755, err) < 0)
 		return err->code;
 	strncat(path, "/10-servers.conf", sizeof(path) - strlen(path) - 1);
 	return text_write(path, text, 0644, err);
+}
+
+static int write_fence(const struct config_source *source, const char *hosts, struct error *err)
+{
+	static char text[NETWORK_TEXT_SIZE];
+	char unit[128];
+
+	snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
+	if (network_fence(source, hosts, text, err) < 0)
+		return err->code;
+	return write_drop_in(unit, text, err);
+}
+
+/* Without a time server the unit that asks them does not start. */
+static int set_clock(const struct time_servers *clocks, const char *hosts, struct error *err)
+{
+	static char text[NETWORK_TEXT_SIZE];
+
+	if (clocks->count == 0)
+		return 0;
+	if (access(TIME_CA, R_OK) < 0)
+		return error_set(err, ERROR_USAGE,
+				 "`time` names servers, and the bundle has no `time-ca.pem` that "
+				 "proves them");
+	if (network_clock_fence(clocks, hosts, text, err) < 0 ||
+	    write_drop_in("binvault-time.service", text, err) < 0)
+		return err->code;
+	time_settings(clocks, TIME_CREDENTIAL, text);
+	return text_write(TIME, text, 0444, err);
 }
 
 static int open_network(const struct config *config, struct error *err)
@@ -181,11 +214,15 @@ static int open_network(const struct config *config, struct error *err)
 	static const char *const nft[] = {"/usr/sbin/nft", "-f", "-", NULL};
 	static const char *const reload[] = {SYSTEMCTL, "daemon-reload", NULL};
 	static const char *const start[] = {SYSTEMCTL, "start", "systemd-networkd.service", NULL};
-	static char hosts[FILE_MAX], rules[NETWORK_TEXT_SIZE];
+	static char hosts[FILE_MAX], times[FILE_MAX], rules[NETWORK_TEXT_SIZE];
+	struct time_servers clocks;
 
 	if (text_read_if_there(CURRENT "hosts", hosts, FILE_MAX, err) < 0 ||
-	    network_rules(config, hosts, rules, err) < 0 ||
-	    text_write(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0)
+	    text_read_if_there(CURRENT "time", times, FILE_MAX, err) < 0 ||
+	    time_servers_parse(times, &clocks, err) < 0 ||
+	    network_rules(config, &clocks, hosts, rules, err) < 0 ||
+	    text_write(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0 ||
+	    set_clock(&clocks, hosts, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < config->source_count; i++) {
 		if (write_fence(&config->sources[i], hosts, err) < 0)

@@ -83,13 +83,27 @@ static int finish(const struct text *text, struct error *err)
 	return text->full ? error_set(err, ERROR_USAGE, "too many servers") : 0;
 }
 
-static void open_way(struct text *text, const char *address, unsigned port)
-{
-	const char *family = is_address(address, AF_INET) ? "ip" : "ip6";
+struct way {
+	const char *protocol, *host;
+	unsigned port;
+};
 
-	append(text, TABLE "output %s daddr %s tcp dport %u accept\n", family, address, port);
-	append(text, TABLE "input %s saddr %s tcp sport %u ct state established accept\n", family,
-	       address, port);
+/* Sets *@needs_neighbours if it leads to an address of IPv6. */
+static int open_way(struct text *text, const struct way *way, const char *hosts,
+		    bool *needs_neighbours, struct error *err)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *family;
+
+	if (network_address(hosts, way->host, address, err) < 0)
+		return err->code = ERROR_USAGE;
+	family = is_address(address, AF_INET) ? "ip" : "ip6";
+	*needs_neighbours |= is_address(address, AF_INET6);
+	append(text, TABLE "output %s daddr %s %s dport %u accept\n", family, address,
+	       way->protocol, way->port);
+	append(text, TABLE "input %s saddr %s %s sport %u ct state established accept\n", family,
+	       address, way->protocol, way->port);
+	return 0;
 }
 
 /* What IPv4 does by ARP, which this table does not see. */
@@ -101,42 +115,84 @@ static void open_neighbours(struct text *text)
 	       types);
 }
 
-int network_rules(const struct config *config, const char *hosts, char ret_rules[NETWORK_TEXT_SIZE],
-		  struct error *err)
+static int open_servers(struct text *text, const struct config *config, const char *hosts,
+			bool *needs_neighbours, struct error *err)
 {
-	struct text text = {.bytes = ret_rules};
-	char address[INET6_ADDRSTRLEN];
-	bool needs_neighbours = false;
-
-	ret_rules[0] = '\0';
 	for (size_t i = 0; i < config->source_count; i++) {
 		const struct config_source *source = &config->sources[i];
 
 		for (size_t j = 0; j < source->server_count; j++) {
-			if (network_address(hosts, source->servers[j].host, address, err) < 0) {
-				error_prefix(err, "source %s", source->name);
-				return err->code = ERROR_USAGE;
-			}
-			open_way(&text, address, source->servers[j].port);
-			needs_neighbours |= is_address(address, AF_INET6);
+			const struct way way = {"tcp", source->servers[j].host,
+						source->servers[j].port};
+
+			if (open_way(text, &way, hosts, needs_neighbours, err) < 0)
+				return error_prefix(err, "source %s", source->name);
 		}
 	}
+	return 0;
+}
+
+static int open_clocks(struct text *text, const struct time_servers *clocks, const char *hosts,
+		       bool *needs_neighbours, struct error *err)
+{
+	for (size_t i = 0; i < clocks->count; i++) {
+		const struct way keys = {"tcp", clocks->names[i], TIME_NTS_PORT};
+		const struct way time = {"udp", clocks->names[i], TIME_NTP_PORT};
+
+		if (open_way(text, &keys, hosts, needs_neighbours, err) < 0 ||
+		    open_way(text, &time, hosts, needs_neighbours, err) < 0)
+			return error_prefix(err, "`time`");
+	}
+	return 0;
+}
+
+int network_rules(const struct config *config, const struct time_servers *clocks, const char *hosts,
+		  char ret_rules[NETWORK_TEXT_SIZE], struct error *err)
+{
+	struct text text = {.bytes = ret_rules};
+	bool needs_neighbours = false;
+
+	ret_rules[0] = '\0';
+	if (open_servers(&text, config, hosts, &needs_neighbours, err) < 0 ||
+	    open_clocks(&text, clocks, hosts, &needs_neighbours, err) < 0)
+		return err->code;
 	if (needs_neighbours)
 		open_neighbours(&text);
 	return finish(&text, err);
+}
+
+static int allow(struct text *text, const char *host, const char *hosts, struct error *err)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (network_address(hosts, host, address, err) < 0)
+		return err->code = ERROR_USAGE;
+	append(text, "IPAddressAllow=%s\n", address);
+	return 0;
 }
 
 int network_fence(const struct config_source *source, const char *hosts,
 		  char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err)
 {
 	struct text text = {.bytes = ret_drop_in};
-	char address[INET6_ADDRSTRLEN];
 
 	append(&text, "[Service]\n");
 	for (size_t i = 0; i < source->server_count; i++) {
-		if (network_address(hosts, source->servers[i].host, address, err) < 0)
-			return err->code = ERROR_USAGE;
-		append(&text, "IPAddressAllow=%s\n", address);
+		if (allow(&text, source->servers[i].host, hosts, err) < 0)
+			return err->code;
+	}
+	return finish(&text, err);
+}
+
+int network_clock_fence(const struct time_servers *clocks, const char *hosts,
+			char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err)
+{
+	struct text text = {.bytes = ret_drop_in};
+
+	append(&text, "[Service]\n");
+	for (size_t i = 0; i < clocks->count; i++) {
+		if (allow(&text, clocks->names[i], hosts, err) < 0)
+			return err->code;
 	}
 	return finish(&text, err);
 }

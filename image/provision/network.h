@@ -1,6 +1,7 @@
 /*
- * What of the network a configuration opens: the way to each database server's address and port,
- * and nothing else. There is no name service in a vault: names come from the bundle's file `hosts`.
+ * What of the network a configuration opens: the way to each database server's address and port, to
+ * the time servers, and nothing else. There is no name service in a vault: names come from the
+ * bundle's file `hosts`.
  *
  * Owns: nothing; pure. Texts are written into the caller's buffer.
  */
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "provision/timekeeping.h"
 
 #define NETWORK_TEXT_SIZE 65536
 
@@ -19,11 +21,15 @@
 int network_address(const char *hosts, const char *name, char ret_address[INET6_ADDRSTRLEN],
 		    struct error *err) MUST_CHECK;
 
-/* Commands for `nft -f`: to each server of each source, and the answers. ERROR_USAGE if one of them
- * has no address. */
-int network_rules(const struct config *config, const char *hosts, char ret_rules[NETWORK_TEXT_SIZE],
-		  struct error *err) MUST_CHECK;
+/* Commands for `nft -f`: to each server of each source and each time server, and the answers.
+ * ERROR_USAGE if one of them has no address. */
+int network_rules(const struct config *config, const struct time_servers *clocks, const char *hosts,
+		  char ret_rules[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;
 
 /* A drop-in for the unit of one source's puller: the same addresses, once more. */
 int network_fence(const struct config_source *source, const char *hosts,
 		  char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;
+
+/* The same for the unit that keeps the clock. */
+int network_clock_fence(const struct time_servers *clocks, const char *hosts,
+			char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;

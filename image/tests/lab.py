@@ -1,7 +1,7 @@
 """What a vault in a machine of its own needs around it: a network, a database server and an owner.
 
-The network is one namespace: a tap for the machine's card, and the addresses of a database server
-and of somebody whom no configuration names. Nothing of the host's own network is in it.
+The network is one namespace: a tap for the machine's card, and the addresses of a database server,
+of somebody whom no configuration names, and of somebody who says that he is a time server. Nothing of the host's own network is in it.
 """
 
 import os
@@ -13,6 +13,7 @@ from tests.integration.lab.mariadb import MariaDB
 
 TAP = "tap0"
 VAULT, DATABASE, STRANGER = "198.18.0.2", "198.18.0.1", "198.18.0.9"
+IMPOSTOR = "198.18.0.8"
 DATABASE_PORT = 3306
 
 
@@ -23,7 +24,7 @@ class Network:
                              and self._namespace() != os.readlink("/proc/self/ns/net"), 10,
                              "there is a network namespace")
         self.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
-        for address in (DATABASE, STRANGER):
+        for address in (DATABASE, STRANGER, IMPOSTOR):
             self.run("ip", "address", "add", f"{address}/24", "dev", TAP)
         for link in ("lo", TAP):
             self.run("ip", "link", "set", link, "up")
@@ -53,6 +54,20 @@ class Database(MariaDB):
 
     def command(self):
         return self._network.command(super().command())
+
+
+class TimeServer:
+    """chronyd with NTS at `address`, which gives this machine's time and never sets it."""
+
+    def __init__(self, network, scratch, address, certificate):
+        folder = scratch.directory(f"time-{address}")
+        settings = folder / "chrony.conf"
+        settings.write_text(
+            f"bindaddress {address}\nallow {address}/24\nlocal stratum 3\n"
+            f"ntsserverkey {certificate.key}\nntsservercert {certificate.certificate}\n"
+            f"ntsprocesses 0\ncmdport 0\nbindcmdaddress /\npidfile {folder}/pid\n")
+        self.process = processes.Process(scratch, f"time-{address}", network.command(
+            ["chronyd", "-x", "-d", "-u", "root", "-f", settings]))
 
 
 def bundle_files(authority, servers="db1.bank.example:3306", pin=b"4711", password=b"lab-only\n"):

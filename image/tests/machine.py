@@ -44,13 +44,13 @@ class Machine:
 
     The disk is never written unless `writable`. `tpm` is True (one that nobody has used, and that
     goes with the machine) or a folder, in which it stays. `network` names the tap that its one
-    card is plugged into, `inside` a function that makes a command line run where that tap is. `run`
-    does all; `start`, `wait` and `stop` are for who has something to do
-    in between.
+    card is plugged into, `inside` a function that makes a command line run where that tap is. `clock`
+    is a datetime in UTC that its own clock begins with. `run` does all; `start`, `wait` and `stop`
+    are for who has something to do in between.
     """
 
     def __init__(self, folder, disk, variables, tpm=False, writable=False, network=None,
-                 inside=None, extra=()):
+                 inside=None, clock=None, extra=()):
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self._log = self.folder / "console.log"
         self._tpm = None
@@ -58,10 +58,11 @@ class Machine:
         self._machine = None
         nic = ["-nic", f"tap,ifname={network},script=no,downscript=no,model=virtio-net-pci,"
                        f"mac={CARD}"] if network else ["-nic", "none"]
+        rtc = ["-rtc", f"base={clock:%Y-%m-%dT%H:%M:%S}"] if clock else []
         self._command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35,smm=on",
             "-cpu", "max", "-smp", "1", "-m", "1024", "-display", "none", "-monitor", "none",
-            "-serial", f"file:{self._log}", "-no-reboot", *nic,
+            "-serial", f"file:{self._log}", "-no-reboot", *nic, *rtc,
             "-global", "driver=cfi.pflash01,property=secure,value=on",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}",
             "-drive", f"if=pflash,format=raw,unit=1,file={self.folder}/variables.fd",

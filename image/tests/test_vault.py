@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from image.tests.lab import DATABASE, STRANGER, TAP, VAULT, Database, Network, bundle_files
+from image.tests.lab import (DATABASE, IMPOSTOR, STRANGER, TAP, VAULT, Database, Network, TimeServer,
+                             bundle_files)
 from image.tests.machine import CARD, VARIABLES, Machine, missing, roomy
 from image.tests.test_artefacts import tools
 from tests.integration.lab import processes
@@ -43,10 +45,10 @@ class Appliance:
         self.disk = roomy(BUILT / "vault.img", folder / "disk.img")
         self.machine = None
 
-    def switch_on(self, tpm="tpm", variables=None):
+    def switch_on(self, tpm="tpm", variables=None, clock=None):
         self.machine = Machine(self.folder, self.disk,
                                variables or BUILT / "test" / "enrolled.fd",
-                               tpm=self.folder / tpm, writable=True,
+                               tpm=self.folder / tpm, writable=True, clock=clock,
                                network=TAP if self.network else None,
                                inside=self.network.command if self.network else None)
         self.machine.start()
@@ -210,15 +212,36 @@ class MainJob(unittest.TestCase):
         return {name: digest for digest, name in
                 re.findall(r"RESTORED INC-1 ([0-9a-f]{64}) [ *](mariadb-bin\.\d+)\n", console)}
 
+    def start_time_servers(self):
+        """Files of a bundle that names one whom its CA knows, and one whom it does not."""
+        for address, authority, name in ((DATABASE, self.authority, "time1.bank.example"),
+                                         (IMPOSTOR, self.authority.other(), "time2.bank.example")):
+            TimeServer(self.network, self.scratch, address, authority.issue(name, f"DNS:{name}"))
+        hosts = (f"{DATABASE} db1.bank.example time1.bank.example\n"
+                 f"{IMPOSTOR} time2.bank.example\n")
+        return {"time": b"time1.bank.example\ntime2.bank.example\n", "hosts": hosts.encode(),
+                "time-ca.pem": self.authority.certificate.read_bytes()}
+
+    def assert_clock_set(self, console, seconds):
+        """By the server that the bundle's CA knows, and by no other."""
+        stepped = re.search(r"System clock was stepped by (-?\d+)\.", console)
+        self.assertTrue(stepped, console[-3000:])
+        self.assertAlmostEqual(int(stepped[1]), seconds, delta=60)
+        self.assertIn(f"Selected source {DATABASE} (time1.bank.example)", console)
+        self.assertNotIn(f"Selected source {IMPOSTOR}", console)
+        self.assertRegex(console, rf"TLS handshake with {IMPOSTOR}:4460 .* failed")
+
     def test_3_after_a_power_cut_it_goes_on_and_gives_back_what_the_server_wrote(self):
-        """Nothing but the server's port is ever talked to, and nobody outside finds a port."""
+        """Its clock is an hour behind. Nothing but what the bundle names is ever talked to, and
+        nobody outside finds a port."""
         first = self.server.closed_binlogs()[0]
         files = {**bundle_files(self.authority), "restores": (
             "# what the owner asks for\n"
-            f"orders --to INC-1 --from-file {first} --reason to see that it works\n").encode()}
+            f"orders --to INC-1 --from-file {first} --reason to see that it works\n").encode(),
+            **self.start_time_servers()}
         self.appliance.bring(self.owner.seal(self.appliance.letter(), 2, files))
         self.write()
-        self.appliance.switch_on()
+        self.appliance.switch_on(clock=datetime.now(timezone.utc) - timedelta(hours=1))
         self.appliance.wait(r"INITRD-SCANNED")  # the firmware has a network of its own until then
         watch = processes.Process(self.scratch, "watch", self.network.command(
             ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
@@ -233,14 +256,17 @@ class MainJob(unittest.TestCase):
         console = self.appliance.wait(r"SELFTEST (PASSED \d+|FAILED .*)\n")
         self.assertRegex(console, r"SELFTEST PASSED \d+\n")
         self.assertRegex(console, r"ok \d+ - packets that nobody configured do not leave\n")
+        self.assert_clock_set(console, seconds=3600)
 
         self.assertEqual(self.scan(VAULT), "")
-        self.assertEqual(self.scan(DATABASE), "3306", "the control of the scan")
+        self.assertEqual(self.scan(DATABASE), "3306 4460", "the control of the scan")
         self.write()
         self.appliance.wait(covered(self.server))
         seen = set(watch.log_text().splitlines())
-        self.assertLessEqual(seen, {f"arp {VAULT}", f"arp {DATABASE}", f"tcp {DATABASE} 3306"})
-        self.assertIn(f"tcp {DATABASE} 3306", seen, "the control of the watch")
+        database, time = f"tcp {DATABASE} 3306", f"udp {DATABASE} 123"
+        self.assertLessEqual(seen, {f"arp {VAULT}", f"arp {DATABASE}", f"arp {IMPOSTOR}", database,
+                                    time, f"tcp {DATABASE} 4460", f"tcp {IMPOSTOR} 4460"})
+        self.assertLessEqual({database, time}, seen, "the control of the watch")
 
     def scan(self, address):
         return self.network.run("/usr/bin/python3", HERE / "scan.py", address).strip()

@@ -29,6 +29,8 @@ static void a_name_has_the_first_address_that_the_file_gives_it(void **state)
 	assert_fails(network_address(hosts, "of", address, &err), &err, ERROR_NOT_FOUND, "'of'");
 }
 
+static const struct time_servers no_clocks;
+
 /* A configuration of one source with these servers. */
 static struct config *make_config(struct config_server *servers, size_t count)
 {
@@ -38,7 +40,8 @@ static struct config *make_config(struct config_server *servers, size_t count)
 	config->source_count = 1;
 	memcpy(config->sources[0].name, "orders", sizeof("orders"));
 	config->sources[0].server_count = count;
-	memcpy(config->sources[0].servers, servers, count * sizeof(servers[0]));
+	if (count > 0)
+		memcpy(config->sources[0].servers, servers, count * sizeof(servers[0]));
 	return config;
 }
 
@@ -51,7 +54,7 @@ static void only_the_way_to_each_server_is_opened(void **state)
 	struct error err = {0};
 
 	(void)state;
-	assert_ok(network_rules(config, hosts, rules, &err), &err);
+	assert_ok(network_rules(config, &no_clocks, hosts, rules, &err), &err);
 	assert_string_equal(
 		rules, "add rule inet binvault output ip daddr 198.51.100.7 tcp dport 3306 accept\n"
 		       "add rule inet binvault input ip saddr 198.51.100.7 tcp sport 3306 ct state "
@@ -69,6 +72,30 @@ static void only_the_way_to_each_server_is_opened(void **state)
 	free(config);
 }
 
+static void a_time_server_is_asked_for_keys_and_for_the_time(void **state)
+{
+	static char rules[NETWORK_TEXT_SIZE];
+	static const struct time_servers clocks = {.names = {"db1"}, .count = 1};
+	static const struct time_servers unknown = {.names = {"time1"}, .count = 1};
+	struct config *config = make_config(NULL, 0);
+	struct error err = {0};
+
+	(void)state;
+	assert_ok(network_rules(config, &clocks, hosts, rules, &err), &err);
+	assert_string_equal(
+		rules, "add rule inet binvault output ip daddr 198.51.100.7 tcp dport 4460 accept\n"
+		       "add rule inet binvault input ip saddr 198.51.100.7 tcp sport 4460 ct state "
+		       "established accept\n"
+		       "add rule inet binvault output ip daddr 198.51.100.7 udp dport 123 accept\n"
+		       "add rule inet binvault input ip saddr 198.51.100.7 udp sport 123 ct state "
+		       "established accept\n");
+	assert_ok(network_clock_fence(&clocks, hosts, rules, &err), &err);
+	assert_string_equal(rules, "[Service]\nIPAddressAllow=198.51.100.7\n");
+	assert_fails(network_rules(config, &unknown, hosts, rules, &err), &err, ERROR_USAGE,
+		     "`time`: 'time1' has no address");
+	free(config);
+}
+
 static void a_server_without_an_address_opens_nothing(void **state)
 {
 	static char rules[NETWORK_TEXT_SIZE];
@@ -77,7 +104,7 @@ static void a_server_without_an_address_opens_nothing(void **state)
 	struct error err = {0};
 
 	(void)state;
-	assert_fails(network_rules(config, hosts, rules, &err), &err, ERROR_USAGE,
+	assert_fails(network_rules(config, &no_clocks, hosts, rules, &err), &err, ERROR_USAGE,
 		     "source orders: 'primary' has no address");
 	free(config);
 }
@@ -87,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_has_the_first_address_that_the_file_gives_it),
 		cmocka_unit_test(only_the_way_to_each_server_is_opened),
+		cmocka_unit_test(a_time_server_is_asked_for_keys_and_for_the_time),
 		cmocka_unit_test(a_server_without_an_address_opens_nothing),
 	};
 
