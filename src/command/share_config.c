@@ -11,10 +11,12 @@
 #define SMB_PORT     445
 #define EXPORT_GROUP "binvault-export"
 #define NOBODY	     65534
+#define FIRST_USER   64000 /* beyond what anybody else is given, and no owner of anything */
 
 static const char *const kind_names[] = {
 	[SHARE_NFS] = "nfs",
 	[SHARE_SAMBA] = "samba",
+	[SHARE_SAMBA_USERS] = "samba-users",
 	[SHARE_NFS_FILTER] = "nfs-filter",
 	[SHARE_SAMBA_FILTER] = "samba-filter",
 };
@@ -93,6 +95,17 @@ static void write_samba(const struct config *config, FILE *stream)
 	}
 }
 
+/* Besides the clients, the two that smbd looks up by itself. */
+static void write_samba_users(const struct config *config, FILE *stream)
+{
+	static const char nowhere[] = "/nonexistent:/usr/sbin/nologin";
+
+	fprintf(stream, "root:x:0:0::%s\nnobody:x:%d:%d::%s\n", nowhere, NOBODY, NOBODY, nowhere);
+	for (size_t i = 0; i < config->client_count; i++)
+		fprintf(stream, "%s:x:%zu:%d::%s\n", config->clients[i].name, FIRST_USER + i,
+			NOBODY, nowhere);
+}
+
 static bool is_ipv6(const char *address)
 {
 	return strchr(address, ':') != NULL;
@@ -153,6 +166,9 @@ int share_config_write(const struct config *config, enum share_kind kind, gid_t 
 	case SHARE_SAMBA:
 		write_samba(config, stream);
 		break;
+	case SHARE_SAMBA_USERS:
+		write_samba_users(config, stream);
+		break;
 	case SHARE_NFS_FILTER:
 	case SHARE_SAMBA_FILTER:
 	default:
@@ -181,13 +197,14 @@ static int run(struct command_context *context, struct error *err)
 		if (strcmp(name, wanted) == 0)
 			return share_config_write(config, kind, group->gr_gid, stdout, err);
 	}
-	return error_set(err, ERROR_USAGE, "'%.40s': it is nfs, samba, nfs-filter or samba-filter",
+	return error_set(err, ERROR_USAGE,
+			 "'%.40s': it is nfs, samba, samba-users, nfs-filter or samba-filter",
 			 wanted);
 }
 
 const struct command command_share_config = {
 	.verb = "share config",
-	.arguments = "nfs|samba|nfs-filter|samba-filter",
+	.arguments = "nfs|samba|samba-users|nfs-filter|samba-filter",
 	.argument_min = 1,
 	.argument_max = 1,
 	.summary = "print what the server of the share reads: exports, smb.conf, or its nft rules",
@@ -195,7 +212,9 @@ const struct command command_share_config = {
 		"Each [client NAME] gets its directory below [export] path, read-only, from its "
 		"addresses alone. nfs: lines for /etc/exports.d, for NFS 4.2 over TLS with a "
 		"certificate of both sides (xprtsec=mtls). samba: a whole smb.conf, SMB 3.1.1 with "
-		"encryption; the client logs in as a user who is called as it is. The filters "
+		"encryption; the client logs in as a user who is called as it is. samba-users: "
+		"these users in the form of passwd(5), for an smbd that is shown it as its "
+		"/etc/passwd. The filters "
 		"are rules for nft -f that let the clients in to the one port.",
 	.run = run,
 };

@@ -16,6 +16,7 @@
 enum share_kind {
 	SHARE_NFS,	    /* lines of exports(5); only with RPC-with-TLS of both sides */
 	SHARE_SAMBA,	    /* a whole smb.conf(5); only SMB 3.1.1, encrypted */
+	SHARE_SAMBA_USERS,  /* passwd(5) of an smbd that has one of its own: the clients */
 	SHARE_NFS_FILTER,   /* rules for the table `inet binvault` of nft(8): port 2049 */
 	SHARE_SAMBA_FILTER, /* the same for port 445 */
 };

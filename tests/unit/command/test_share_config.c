@@ -81,6 +81,15 @@ static void samba_has_a_share_for_each_client(void **state)
 	free(written);
 }
 
+static void samba_has_a_user_for_each_client(void **state)
+{
+#define NOWHERE ":65534::/nonexistent:/usr/sbin/nologin\n"
+	(void)state;
+	assert_written(SHARE_SAMBA_USERS,
+		       "root:x:0:0::/nonexistent:/usr/sbin/nologin\n"
+		       "nobody:x:65534" NOWHERE "one:x:64000" NOWHERE "two:x:64001" NOWHERE);
+}
+
 static void what_cannot_be_said_is_refused(void **state)
 {
 	static const struct {
@@ -105,6 +114,7 @@ int main(void)
 		cmocka_unit_test(nfs_has_a_line_for_each_client_and_nobody_else),
 		cmocka_unit_test(the_filters_open_one_port_for_each_address),
 		cmocka_unit_test(samba_has_a_share_for_each_client),
+		cmocka_unit_test(samba_has_a_user_for_each_client),
 		cmocka_unit_test(what_cannot_be_said_is_refused),
 	};
 
