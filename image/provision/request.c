@@ -18,6 +18,17 @@ static int add(struct request *request, char *word, struct error *err)
 	return 0;
 }
 
+/* What the word says to the option before it. */
+static void take_value(struct request *request, const char *word)
+{
+	const char *option = request->count > 1 ? request->words[request->count - 2] : "";
+
+	if (strcmp(option, "--to") == 0)
+		request->name = word;
+	else if (strcmp(option, "--client") == 0)
+		request->client = word;
+}
+
 static int split(char *text, struct request *request, struct error *err)
 {
 	while (*text) {
@@ -32,8 +43,7 @@ static int split(char *text, struct request *request, struct error *err)
 		text = skip_blanks(text);
 		if (*text && strcmp(word, "--reason") == 0)
 			return add(request, text, err);
-		if (request->count > 1 && strcmp(request->words[request->count - 2], "--to") == 0)
-			request->name = word;
+		take_value(request, word);
 	}
 	return 0;
 }

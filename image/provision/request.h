@@ -19,6 +19,7 @@ struct request {
 	char *words[REQUEST_WORDS_MAX + 1]; /* NULL behind the last */
 	size_t count;			    /* 0: the line says nothing */
 	const char *name;		    /* of --to */
+	const char *client;		    /* of --client; NULL: for nobody */
 };
 
 /* @line is cut into words. ERROR_USAGE if it has too many, or none behind `--to`. */

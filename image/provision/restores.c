@@ -48,16 +48,17 @@ static bool is_done(const char *version)
 	return text_read(DONE, done, sizeof(done), &ignored) == 0 && strcmp(done, version) == 0;
 }
 
-static void print_hashes(const char *name)
+static void print_hashes(const struct request *request)
 {
 	char path[LINE_SIZE], line[LINE_SIZE];
 	FILE *sums;
 
-	snprintf(path, sizeof(path), EXPORT "/%s/SHA256SUMS", name);
+	snprintf(path, sizeof(path), EXPORT "/%s/%s/SHA256SUMS",
+		 request->client ? request->client : ".", request->name);
 	sums = fopen(path, "re");
 	printf("\n"); /* behind what the verb has shown of its progress */
 	while (sums && fgets(line, sizeof(line), sums))
-		printf("RESTORED %s %s", name, line);
+		printf("RESTORED %s %s", request->name, line);
 	if (sums)
 		fclose(sums);
 }
@@ -81,7 +82,7 @@ static int restore(const struct request *request, struct error *err)
 	if (status != 0 && status != 6)
 		return error_set(err, ERROR_FAILED, "`binvault restore` ended with status %d",
 				 status);
-	print_hashes(request->name);
+	print_hashes(request);
 	return 0;
 }
 

@@ -7,18 +7,20 @@
 
 static void a_line_is_cut_into_words_and_the_reason_stays_whole(void **state)
 {
-	char line[] = "  orders --to INC-4711\t--from-file b.000003 --reason the table is empty";
+	char line[] = "  orders --to INC-4711\t--from-file b.000003 --client restore1 "
+		      "--reason the table is empty";
 	struct request request;
 	struct error err = {0};
 
 	(void)state;
 	assert_ok(request_parse(line, &request, &err), &err);
-	assert_int_equal(request.count, 7);
+	assert_int_equal(request.count, 9);
 	assert_string_equal(request.words[0], "orders");
 	assert_string_equal(request.words[4], "b.000003");
-	assert_string_equal(request.words[6], "the table is empty");
-	assert_null(request.words[7]);
+	assert_string_equal(request.words[8], "the table is empty");
+	assert_null(request.words[9]);
 	assert_string_equal(request.name, "INC-4711");
+	assert_string_equal(request.client, "restore1");
 }
 
 static void empty_lines_and_remarks_say_nothing(void **state)
