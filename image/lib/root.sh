@@ -1,8 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # The root of the image as a folder: the root tree, our programs and files, and what is taken away.
 
+# Of a list of the image, and of the list of that name that the share has.
 lines_of() {
-	sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$image/$1"
+	local file
+	for file in "$image/$1" "$image/share/$share/$1"; do
+		[[ ! -e $file ]] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$file"
+	done
 }
 
 # What a module needs comes before it: modules.dep names the nearest need first. What the kernel has
@@ -183,7 +187,7 @@ make_root() {
 	install -D -m 644 "$keys/pcr.pub" "$root/usr/lib/binvault/pcr.pub"
 	install_owner
 	install_release
-	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$root/"
+	cp -r --no-preserve=ownership,timestamps "$image/rootfs/." "$image/share/$share/rootfs/." "$root/"
 	[[ -z $hsm_device$hsm_address ]] || install_hsm
 	in_tools systemd-sysusers --root=/mnt/root
 	[[ -z $share_test ]] || install_share_test
@@ -191,8 +195,8 @@ make_root() {
 	delete_services
 	mask_units
 	enable_unit nftables.service sysinit.target /usr/lib/systemd/system
-	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,share,time}.service \
-		binvault-{export.socket,status.timer} var-lib-binvault.mount; do
+	for unit in binvault-{volume,configure,lock-modules,selftest,keeper,hsm,restores,update,time}.service \
+		binvault-{export.socket,status.timer} $(lines_of enabled.list) var-lib-binvault.mount; do
 		enable_unit "$unit" multi-user.target
 	done
 	ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # The two trees of Debian 13 that the image is made from: `tools` (what makes it, and the compiler)
-# and `root` (what runs in it). Each is made once from packages/NAME.list and kept in
+# and `root` (what runs in it). Each is made once from
+# packages/NAME.list, for the root with share/SHARE/packages.list, and kept in
 #
 #     $BINVAULT_IMAGE_CACHE (default ~/.cache/binvault/image)/NAME-HASH
 #
@@ -23,7 +24,9 @@ sources() {
 }
 
 list_of() {
-	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$image/packages/$1.list"
+	local -a lists=("$image/packages/$1.list")
+	[[ $1 == tools ]] || lists+=("$image/share/$share/packages.list")
+	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "${lists[@]}"
 }
 
 # What mmdebstrap is told beside the list. `essential` leaves apt itself out of the root.
