@@ -266,7 +266,7 @@ make_next_version() {
 	cp -a "$output/compile" "$output/test/next/"
 	BINVAULT_IMAGE_NAMESPACE='' BINVAULT_IMAGE_KEYS=$keys "$image/build" \
 		--output "$output/test/next" --version 2 --floor 2 --release-threshold "$release_threshold" \
-		${lz4:+--lz4} ${softhsm:+--softhsm} ${owner:+--owner "$owner"} \
+		${lz4:+--lz4} ${samba:+--samba} ${softhsm:+--softhsm} ${owner:+--owner "$owner"} \
 		${custodians:+--custodians "$custodians"} ${threshold:+--threshold "$threshold"}
 	rm -r "$output"/test/next/{compile,root}
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with image/build
 # The two trees of Debian 13 that the image is made from: `tools` (what makes it, and the compiler)
-# and `root` (what runs in it). Each is made once from
+# and `root` (what runs in it; `root-samba` if that is the share). Each is made once from
 # packages/NAME.list, for the root with share/SHARE/packages.list, and kept in
 #
 #     $BINVAULT_IMAGE_CACHE (default ~/.cache/binvault/image)/NAME-HASH
@@ -24,7 +24,7 @@ sources() {
 }
 
 list_of() {
-	local -a lists=("$image/packages/$1.list")
+	local -a lists=("$image/packages/${1%-samba}.list")
 	[[ $1 == tools ]] || lists+=("$image/share/$share/packages.list")
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "${lists[@]}"
 }
@@ -33,7 +33,7 @@ list_of() {
 options_of() {
 	case $1 in
 	tools) printf '%s\n' --variant=apt ;;
-	root) printf '%s\n' --variant=essential ;;
+	root*) printf '%s\n' --variant=essential ;;
 	esac
 	printf '%s\n' --format=directory --aptopt='APT::Install-Recommends "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \

@@ -12,7 +12,6 @@
 
 #define TCP_LISTEN 0x0a
 #define UDP_OPEN   0x07
-#define SHARE_PORT 2049
 
 static char text[SOURCE_SIZE];
 
@@ -49,26 +48,33 @@ static void add_ports(const char *table, unsigned wanted_state, struct ports *po
 		fclose(file);
 }
 
-static bool is_shared(void)
+static bool is_active(const char *unit)
 {
-	static const char *const arguments[] = {"/usr/bin/systemctl", "is-active", "--quiet",
-						"binvault-share.service", NULL};
+	const char *const arguments[] = {"/usr/bin/systemctl", "is-active", "--quiet", unit, NULL};
 
 	return source_program(arguments, text);
+}
+
+/* The port of the share, over NFS or Samba; 0 if nothing is shared. */
+static unsigned share_port(void)
+{
+	if (is_active("binvault-share.service"))
+		return 2049;
+	return is_active("binvault-share.socket") ? 445 : 0;
 }
 
 /* None, and of a vault that has clients exactly the share's. */
 static void check_listeners(void)
 {
 	struct ports tcp = {.count = 0}, udp = {.count = 0};
-	bool shared = is_shared();
+	unsigned share = share_port();
 
 	add_ports("tcp", TCP_LISTEN, &tcp);
 	add_ports("tcp6", TCP_LISTEN, &tcp);
 	add_ports("udp", UDP_OPEN, &udp);
 	add_ports("udp6", UDP_OPEN, &udp);
-	tap_result(shared ? tcp.count == 1 && tcp.numbers[0] == SHARE_PORT : tcp.count == 0,
-		   shared ? "nobody listens on TCP but the share" : "nobody listens on TCP",
+	tap_result(share ? tcp.count == 1 && tcp.numbers[0] == share : tcp.count == 0,
+		   share ? "nobody listens on TCP but the share" : "nobody listens on TCP",
 		   "%zu ports, the first %u", tcp.count, tcp.count ? tcp.numbers[0] : 0);
 	tap_result(udp.count == 0, "nobody listens on UDP", "%zu ports, the first %u", udp.count,
 		   udp.count ? udp.numbers[0] : 0);

@@ -1,19 +1,23 @@
 """What a vault in a machine of its own needs around it: a network, a database server and an owner.
 
 The network is one namespace: a tap for the machine's card, and the addresses of a database server,
-of somebody whom no configuration names, and of somebody who says that he is a time server. Nothing of the host's own network is in it.
+of restore hosts, of somebody whom no configuration names, and of somebody who says that he is a time
+server. Nothing of the host's own network is in it.
 """
 
 import os
 import subprocess
+from pathlib import Path
 
 from image.tests.machine import CARD
 from tests.integration.lab import processes
 from tests.integration.lab.mariadb import MariaDB
 
+HERE = Path(__file__).parent
 TAP = "tap0"
 VAULT, DATABASE, STRANGER = "198.18.0.2", "198.18.0.1", "198.18.0.9"
 IMPOSTOR = "198.18.0.8"
+RESTORE_HOSTS = {"restore1": "198.18.0.31", "restore2": "198.18.0.32"}
 DATABASE_PORT = 3306
 
 
@@ -24,7 +28,7 @@ class Network:
                              and self._namespace() != os.readlink("/proc/self/ns/net"), 10,
                              "there is a network namespace")
         self.run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
-        for address in (DATABASE, STRANGER, IMPOSTOR):
+        for address in (DATABASE, STRANGER, IMPOSTOR, *RESTORE_HOSTS.values()):
             self.run("ip", "address", "add", f"{address}/24", "dev", TAP)
         for link in ("lo", TAP):
             self.run("ip", "link", "set", link, "up")
@@ -39,6 +43,19 @@ class Network:
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(map(str, argv))}: {result.stderr.strip()}")
         return result.stdout
+
+    def speak_as(self, address):
+        """From now on what is said to the vault comes from this address."""
+        self.run("ip", "route", "replace", f"{VAULT}/32", "dev", TAP, "src", address)
+
+    def scan(self, address):
+        """The TCP ports of an address that answer, as text."""
+        return self.run("/usr/bin/python3", HERE / "scan.py", address).strip()
+
+    def watch(self, scratch):
+        """A process that writes to its log where packets of the vault go."""
+        return processes.Process(scratch, "watch", self.command(
+            ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
 
     def _namespace(self):
         return os.readlink(f"/proc/{self._holder.pid}/ns/net")

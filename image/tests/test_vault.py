@@ -13,16 +13,14 @@ import unittest
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from image.tests.lab import (DATABASE, IMPOSTOR, STRANGER, TAP, VAULT, Database, Network, TimeServer,
+from image.tests.lab import (DATABASE, IMPOSTOR, TAP, VAULT, Database, Network, TimeServer,
                              bundle_files)
-from image.tests.machine import CARD, VARIABLES, Machine, missing, roomy
+from image.tests.machine import VARIABLES, Machine, missing, roomy
 from image.tests.test_artefacts import tools
-from tests.integration.lab import processes
 from tests.integration.lab.pki import Authority, openssl
 from tests.integration.lab.scratch import Scratch
 
-HERE = Path(__file__).parent
-PROJECT = HERE.parents[1]
+PROJECT = Path(__file__).parents[2]
 BUILT = Path(os.environ.get("BINVAULT_IMAGE", PROJECT / "build" / "image"))
 QUICK = os.environ.get("BINVAULT_IMAGE_QUICK") == "1"
 KEYS = BUILT / "keys"
@@ -40,9 +38,9 @@ VOLUME_REFUSED = (
 class Appliance:
     """One server: a disk, firmware variables and a TPM, that outlive each time it is switched on."""
 
-    def __init__(self, folder, network=None):
-        self.folder, self.network = folder, network
-        self.disk = roomy(BUILT / "vault.img", folder / "disk.img")
+    def __init__(self, folder, network=None, built=BUILT):
+        self.folder, self.network, self._built = folder, network, built
+        self.disk = roomy(built / "vault.img", folder / "disk.img")
         self.machine = None
 
     def switch_on(self, tpm="tpm", variables=None, clock=None):
@@ -64,7 +62,7 @@ class Appliance:
         self.machine.stop()
 
     def _at(self, name):
-        for line in (BUILT / "partitions").read_text().splitlines():
+        for line in (self._built / "partitions").read_text().splitlines():
             if line.endswith(f"name={name}"):
                 return int(re.search(r"start=(\d+)MiB", line)[1]) * MIB
         raise LookupError(name)
@@ -243,8 +241,7 @@ class MainJob(unittest.TestCase):
         self.write()
         self.appliance.switch_on(clock=datetime.now(timezone.utc) - timedelta(hours=1))
         self.appliance.wait(r"INITRD-SCANNED")  # the firmware has a network of its own until then
-        watch = processes.Process(self.scratch, "watch", self.network.command(
-            ["/usr/bin/python3", HERE / "watch.py", TAP, CARD]))
+        watch = self.network.watch(self.scratch)
         self.appliance.wait(STREAMING)
         self.write()
         console = self.appliance.wait(covered(self.server))
@@ -258,8 +255,8 @@ class MainJob(unittest.TestCase):
         self.assertRegex(console, r"ok \d+ - packets that nobody configured do not leave\n")
         self.assert_clock_set(console, seconds=3600)
 
-        self.assertEqual(self.scan(VAULT), "")
-        self.assertEqual(self.scan(DATABASE), "3306 4460", "the control of the scan")
+        self.assertEqual(self.network.scan(VAULT), "")
+        self.assertEqual(self.network.scan(DATABASE), "3306 4460", "the control of the scan")
         self.write()
         self.appliance.wait(covered(self.server))
         seen = set(watch.log_text().splitlines())
@@ -267,9 +264,6 @@ class MainJob(unittest.TestCase):
         self.assertLessEqual(seen, {f"arp {VAULT}", f"arp {DATABASE}", f"arp {IMPOSTOR}", database,
                                     time, f"tcp {DATABASE} 4460", f"tcp {IMPOSTOR} 4460"})
         self.assertLessEqual({database, time}, seen, "the control of the watch")
-
-    def scan(self, address):
-        return self.network.run("/usr/bin/python3", HERE / "scan.py", address).strip()
 
     def test_4_a_stolen_disk_does_not_open_in_another_machine(self):
         self.appliance.switch_on(tpm="another-tpm")
