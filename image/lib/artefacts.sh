@@ -44,7 +44,7 @@ make_initrd() {
 
 pack_initrd() {
 	find "$output/initrd" -exec touch -h -d "@$epoch" {} +
-	in_tools sh -c 'cd /mnt/initrd && find . -print0 | LC_ALL=C sort -z |
+	in_tools bash -o pipefail -c 'cd /mnt/initrd && find . -print0 | LC_ALL=C sort -z |
 		cpio --quiet --null --reproducible -R 0:0 -o -H newc | zstd -q -19 -c >/mnt/initrd.zst'
 }
 
