@@ -62,6 +62,10 @@ delete_services() {
 	for service in "$root"/usr/lib/systemd/system/*.service; do
 		[[ $keep == *" ${service##*/} "* ]] || rm -f "$service"
 	done
+	# and what enabled them, or gave them another name
+	find "$root/etc/systemd/system" -type l -lname '/usr/lib/*' | while read -r service; do
+		[[ -e $root$(readlink "$service") ]] || rm "$service"
+	done
 }
 
 mask_units() {
