@@ -6,6 +6,8 @@ from tests.integration.lab.flavours import MariaDB, MySQL, needs
 from tests.integration.lab.scratch import Scratch
 from tests.integration.lab.semi_sync import SemiSyncCampaign
 
+SECONDS = 180  # of both, so that they begin first
+
 
 class SemiSyncCampaignTest(unittest.TestCase):
     def campaign(self, flavour, seed, seconds):
