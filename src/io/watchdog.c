@@ -1,6 +1,7 @@
 #include "io/watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,8 +20,8 @@
 static struct {
 	int fd;
 	pthread_t thread;
-	uint64_t interval_usec;
-	uint64_t due_usec; /* never, if nobody watches */
+	uint64_t interval_usec; /* 0 if nobody watches */
+	uint64_t due_usec;	/* never, then; of that thread alone */
 } watchdog = {.fd = -1, .due_usec = UINT64_MAX};
 
 /* A number in the environment; 0 if there is none. */
@@ -56,7 +57,7 @@ static int connect_to(const char *path)
 	memcpy(address.sun_path, path, length);
 	if (path[0] == '@')
 		address.sun_path[0] = '\0'; /* the abstract name space, unix(7) */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address,
 			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0) {
 		close(fd);
@@ -83,22 +84,28 @@ void watchdog_start(void)
 
 static void tell(const char *word)
 {
-	/* The next word says the same. */
-	if (write(watchdog.fd, word, strlen(word)) < 0)
-		return;
+	(void)!write(watchdog.fd, word, strlen(word));
 }
 
 void watchdog_ready(void)
 {
-	if (watchdog.fd >= 0)
-		tell("READY=1");
+	if (watchdog.fd < 0)
+		return;
+	/* This word is said once, so it is waited for; of the others one may be lost. */
+	tell("READY=1");
+	(void)fcntl(watchdog.fd, F_SETFL, O_NONBLOCK);
+}
+
+static bool watches_this_thread(void)
+{
+	return watchdog.interval_usec > 0 && pthread_equal(pthread_self(), watchdog.thread);
 }
 
 void watchdog_alive(void)
 {
 	uint64_t now;
 
-	if (watchdog.due_usec == UINT64_MAX || !pthread_equal(pthread_self(), watchdog.thread))
+	if (!watches_this_thread())
 		return;
 	now = clock_monotonic_usec();
 	if (now < watchdog.due_usec)
@@ -118,6 +125,8 @@ int watchdog_poll(struct pollfd *fds, nfds_t count, int timeout_msec)
 		timeout_msec < 0 ? UINT64_MAX
 				 : clock_monotonic_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
 
+	if (!watches_this_thread())
+		return poll(fds, count, timeout_msec);
 	for (;;) {
 		uint64_t until, now;
 		int r;
@@ -126,9 +135,7 @@ int watchdog_poll(struct pollfd *fds, nfds_t count, int timeout_msec)
 		until = MIN(end, watchdog.due_usec);
 		now = clock_monotonic_usec();
 		r = poll(fds, count,
-			 until == UINT64_MAX ? -1
-					     : (int)((until - MIN(until, now) + USEC_PER_MSEC - 1) /
-						     USEC_PER_MSEC));
+			 (int)((until - MIN(until, now) + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
 		if (r != 0 || until == end)
 			return r;
 	}

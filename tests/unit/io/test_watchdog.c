@@ -1,11 +1,13 @@
 #include "unit/cmocka_prelude.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/clock.h"
@@ -62,11 +64,35 @@ static void in_a_process(void (*run)(int fd))
 	assert_int_equal(status, 0);
 }
 
+/* Its wait is a plain one, although the word of the thread that is watched is due. */
+static void *wait_elsewhere(void *context)
+{
+	struct timespec spent;
+
+	assert_int_equal(watchdog_poll(NULL, 0, 300), 0);
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent), 0);
+	*(bool *)context = spent.tv_sec == 0 && spent.tv_nsec < 100000000;
+	return NULL;
+}
+
+static void run_in_two_threads(int fd)
+{
+	bool slept = false;
+	pthread_t other;
+
+	setenv("WATCHDOG_USEC", "200000", 1);
+	watchdog_start();
+	assert_int_equal(pthread_create(&other, NULL, wait_elsewhere, &slept), 0);
+	pthread_join(other, NULL);
+	assert_true(slept);
+	assert_word(fd, NOTHING);
+}
+
 static void run_watched(int fd)
 {
 	pthread_t other;
 
-	setenv("WATCHDOG_USEC", "200000", 1);
+	setenv("WATCHDOG_USEC", "4000000", 1);
 	watchdog_start();
 	assert_null(getenv("NOTIFY_SOCKET"));
 	assert_true(watchdog_due_usec() <= clock_monotonic_usec());
@@ -77,10 +103,10 @@ static void run_watched(int fd)
 	assert_word(fd, NOTHING);
 	watchdog_alive();
 	assert_word(fd, "WATCHDOG=1");
-	assert_in_range(watchdog_due_usec() - clock_monotonic_usec(), 1, 50000);
+	assert_in_range(watchdog_due_usec() - clock_monotonic_usec(), 1, 1000000);
 	watchdog_alive();
 	assert_word(fd, NOTHING);
-	usleep(60000);
+	usleep(1010000);
 	watchdog_alive();
 	assert_word(fd, "WATCHDOG=1");
 }
@@ -131,6 +157,12 @@ static void who_waits_in_a_poll_speaks_meanwhile(void **state)
 	in_a_process(run_waiting);
 }
 
+static void another_thread_neither_speaks_nor_spins(void **state)
+{
+	(void)state;
+	in_a_process(run_in_two_threads);
+}
+
 static void what_is_meant_for_a_parent_is_left_alone(void **state)
 {
 	(void)state;
@@ -148,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_watched_speaks_in_time_and_not_more_often),
 		cmocka_unit_test(who_waits_in_a_poll_speaks_meanwhile),
+		cmocka_unit_test(another_thread_neither_speaks_nor_spins),
 		cmocka_unit_test(what_is_meant_for_a_parent_is_left_alone),
 		cmocka_unit_test(nonsense_watches_nobody),
 	};
