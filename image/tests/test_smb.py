@@ -10,16 +10,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from image.tests.lab import (DATABASE, RESTORE_HOSTS, STRANGER, VAULT, Database, Network,
-                             bundle_files)
-from image.tests.machine import missing
+from image.tests.lab import DATABASE, RESTORE_HOSTS, STRANGER, VAULT, bundle_files
 from image.tests.test_artefacts import (lines_of, programs, services_of_the_root,
                                         services_of_the_table, too_exposed)
-from image.tests.test_vault import KEYS, NO_CONFIGURATION, STREAMING, Appliance, Owner, covered
-from image.tests.test_vault import BUILT as OTHER
+from image.tests.test_vault import KEYS, NO_CONFIGURATION, STREAMING, VaultTest, covered
 from tests.integration.lab import evidence
-from tests.integration.lab.pki import Authority
-from tests.integration.lab.scratch import Scratch
 
 PROJECT = Path(__file__).parents[2]
 BUILT = Path(os.environ.get("BINVAULT_IMAGE_SAMBA", PROJECT / "build" / "image-samba"))
@@ -45,30 +40,17 @@ def as_sent(path):
     return bytes(content)
 
 
-@unittest.skipIf(missing(), str(missing()))
-@unittest.skipIf(os.environ.get("BINVAULT_IMAGE_QUICK") == "1", "not in the quick part")
-@unittest.skipUnless((OTHER / "test" / "enrolled.fd").exists(),
-                     "no image; do: image/build --softhsm --test-disks")
-@unittest.skipUnless(shutil.which("mariadbd"), "mariadb-server-core is not installed")
 @unittest.skipUnless(shutil.which("smbclient"), "smbclient is not installed")
-class SambaShare(unittest.TestCase):
+class SambaShare(VaultTest):
     """Its third start, at which restores were made for two clients; what is seen meanwhile."""
+
+    built = BUILT
 
     @classmethod
     def setUpClass(cls):
         if "BINVAULT_IMAGE_SAMBA" not in os.environ:
             cls.build()
-        cls.scratch = Scratch()
-        cls.addClassCleanup(cls.scratch.close)
-        cls.owner = Owner()
-        cls.addClassCleanup(cls.owner.close)
-        cls.network = Network(cls.scratch)
-        cls.authority = Authority(cls.scratch.directory("pki"))
-        cls.server = Database(cls.network, cls.scratch, cls.authority)
-        cls.server.start()
-        cls.server.create_archive_user()
-        cls.appliance = Appliance(cls.scratch.directory("appliance"), cls.network, BUILT)
-        cls.scratch.defer(lambda: cls.appliance.machine and cls.appliance.pull_the_plug())
+        super().setUpClass()
         cls.live_up_to_the_restore()
 
     @staticmethod

@@ -130,8 +130,10 @@ def covered(server):
 @unittest.skipUnless((BUILT / "test" / "enrolled.fd").exists(),
                      "no image; do: image/build --softhsm --test-disks")
 @unittest.skipUnless(shutil.which("mariadbd"), "mariadb-server-core is not installed")
-class MainJob(unittest.TestCase):
-    """In the order of a vault's life; each test is one time that it is switched on."""
+class VaultTest(unittest.TestCase):
+    """A vault from the image `built`, its owner, and a MariaDB server behind its card."""
+
+    built = BUILT
 
     @classmethod
     def setUpClass(cls):
@@ -144,10 +146,18 @@ class MainJob(unittest.TestCase):
         cls.server = Database(cls.network, cls.scratch, cls.authority)
         cls.server.start()
         cls.server.create_archive_user()
+        cls.appliance = Appliance(cls.scratch.directory("appliance"), cls.network, cls.built)
+        cls.scratch.defer(lambda: cls.appliance.machine and cls.appliance.pull_the_plug())
+
+
+class MainJob(VaultTest):
+    """In the order of a vault's life; each test is one time that it is switched on."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         cls.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT AUTO_INCREMENT PRIMARY KEY, "
                        "b VARCHAR(200))")
-        cls.appliance = Appliance(cls.scratch.directory("appliance"), cls.network)
-        cls.scratch.defer(lambda: cls.appliance.machine and cls.appliance.pull_the_plug())
 
     def tearDown(self):
         self.appliance.pull_the_plug()

@@ -178,16 +178,22 @@ int file_confirm_durable(int fd)
 	return fstat(fd, &status) < 0 ? -errno : 0;
 }
 
+static int confirm(int fd, struct error *err)
+{
+	int r = file_confirm_durable(fd);
+
+	if (r < 0)
+		return error_set_errno(err, ERROR_IO, -r,
+				       "the file system has shut down, and what it called durable "
+				       "last may not be; the kernel's log says why");
+	return 0;
+}
+
 int file_sync(int fd, struct error *err)
 {
-	int r;
-
 	if (fsync(fd) < 0)
 		return error_set_errno(err, ERROR_IO, errno, "fsync failed");
-	r = file_confirm_durable(fd);
-	if (r < 0)
-		return error_set_errno(err, ERROR_IO, -r, "the file system is gone after a fsync");
-	return 0;
+	return confirm(fd, err);
 }
 
 int file_size(int fd, uint64_t *ret_size, struct error *err)
@@ -249,7 +255,6 @@ int file_append_durable(int fd, const void *buffer, size_t size, struct error *e
 {
 	const uint8_t *in = buffer;
 	size_t done = 0;
-	int r;
 
 	ASSERT(size % BLOCK_SIZE_MIN == 0);
 	while (done < size) {
@@ -275,11 +280,7 @@ int file_append_durable(int fd, const void *buffer, size_t size, struct error *e
 					 "appending %zu bytes, the write stopped after %zu", size,
 					 done);
 	}
-	r = file_confirm_durable(fd);
-	if (r < 0)
-		return error_set_errno(err, ERROR_IO, -r,
-				       "the file system is gone after appending %zu bytes", size);
-	return 0;
+	return confirm(fd, err);
 }
 
 static int write_all(int fd, const void *bytes, size_t size, struct error *err)

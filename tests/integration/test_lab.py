@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from tests.integration.lab import loopfs, processes, skip
+from tests.integration.lab import evidence, loopfs, processes, skip
 from tests.integration.lab.loopfs import LoopFileSystem
 from tests.integration.lab.mariadb import MariaDB, replay
 from tests.integration.lab.pki import Authority
@@ -180,6 +180,36 @@ class ProcessTest(unittest.TestCase):
     def test_waiting_in_vain_says_for_what(self):
         with self.assertRaisesRegex(TimeoutError, "the moon is made of cheese"):
             wait_until(lambda: False, 0.1, "the moon is made of cheese")
+
+
+class EvidenceTest(unittest.TestCase):
+    """What a restore may lack: the half of an event that a dying server left, and no byte more."""
+
+    def event(self, size, written=None):
+        header = evidence.EVENT_HEADER.pack(0, 1, 1, size, 0, 0)
+        return (header + bytes(size - len(header)))[:written]
+
+    def compare(self, server_file, restored):
+        with Scratch() as scratch:
+            ours, theirs = scratch.path / "ours", scratch.path / "theirs"
+            ours.write_bytes(server_file)
+            theirs.write_bytes(restored)
+            return evidence.compare_file(ours, theirs)
+
+    def test_a_torn_event_may_be_missing(self):
+        whole = b"\xfebin" + self.event(100) + self.event(50)
+        self.assertEqual(self.compare(whole, whole), len(whole))
+        for written in (1, 18, 19, 40, 79):
+            self.assertEqual(self.compare(whole + self.event(80, written), whole), len(whole))
+
+    def test_nothing_else_may(self):
+        whole = b"\xfebin" + self.event(100) + self.event(50)
+        torn = whole + self.event(80, 40)
+        for ours, theirs in ((whole + self.event(80), whole), (torn, whole[:-1]),
+                             (torn, whole[:-50]), (torn, torn[:-1]), (whole, whole + b"x"),
+                             (whole, whole[:-1] + b"x")):
+            with self.assertRaises(evidence.Difference):
+                self.compare(ours, theirs)
 
 
 class ScratchTest(unittest.TestCase):
