@@ -21,7 +21,8 @@
 struct applied {
 	char *path;
 	int fd;
-	struct stat status; /* of the directory */
+	struct stat status;				/* of the directory */
+	const struct credential_encryption *encryption; /* NULL: secrets are written as they are */
 	bool has_mark;
 	struct bundle_mark mark;
 };
@@ -69,7 +70,8 @@ static int read_mark(struct applied *applied, struct error *err)
 	return 0;
 }
 
-int applied_open(const char *path, struct applied **ret_applied, struct error *err)
+int applied_open(const char *path, const struct credential_encryption *encryption,
+		 struct applied **ret_applied, struct error *err)
 {
 	CLEANUP(applied_freep)
 	struct applied *applied = calloc(1, sizeof(*applied));
@@ -78,6 +80,7 @@ int applied_open(const char *path, struct applied **ret_applied, struct error *e
 	ASSERT(applied);
 	applied->path = strdup(path);
 	ASSERT(applied->path);
+	applied->encryption = encryption;
 	applied->fd = directory_make(AT_FDCWD, path, 0755, err);
 	if (applied->fd < 0)
 		return applied->fd;
@@ -118,7 +121,7 @@ const struct bundle_mark *applied_mark(const struct applied *applied)
 
 /* --- whose file is it? ------------------------------------------------------------------------ */
 
-enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_PULL, ROLE_HSM };
+enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_PULL, ROLE_HSM, ROLE_CREDENTIAL };
 
 /* The NAME of a @path like DIR/current/NAME in this directory; NULL if it lies elsewhere. */
 static const char *name_in_force(const struct applied *applied, const char *path)
@@ -156,6 +159,30 @@ static const char *file_of(const char *value)
 	return strncmp(value, prefix, sizeof(prefix) - 1) == 0 ? value + sizeof(prefix) - 1 : NULL;
 }
 
+/* Without encryption they are none of ours: a unit has them from elsewhere. */
+static int visit_credentials(const struct applied *applied, const struct config *config,
+			     name_visit *visitor, void *context, struct error *err)
+{
+	const char *name = config_credential_name(config->hsm_pin_source);
+	int r;
+
+	if (!applied->encryption)
+		return 0;
+	r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
+
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct config_source *source = &config->sources[i];
+		const char *const values[] = {source->credential, source->tls_key, source->tls_ca,
+					      source->tls_certificate};
+
+		for (size_t j = 0; j < ARRAY_LENGTH(values) && r == 0; j++) {
+			name = config_credential_name(values[j]);
+			r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
+		}
+	}
+	return r;
+}
+
 static int visit_names(const struct applied *applied, const struct config *config,
 		       name_visit *visitor, void *context, struct error *err)
 {
@@ -176,26 +203,7 @@ static int visit_names(const struct applied *applied, const struct config *confi
 		for (size_t j = 0; j < ARRAY_LENGTH(paths) && r == 0; j++)
 			r = visit(applied, paths[j].path, paths[j].role, visitor, context, err);
 	}
-	return r;
-}
-
-static int check_name(void *context, const char *name, enum role role, struct error *err)
-{
-	const struct bundle *bundle = context;
-
-	(void)role;
-	if (bundle_find(bundle, name))
-		return 0;
-	return error_set(err, ERROR_USAGE,
-			 BUNDLE_CONFIG " names '" CURRENT "/%s', and there is no file '%s' in it",
-			 name, name);
-}
-
-int applied_check_named(const struct applied *applied, const struct bundle *bundle,
-			const struct config *config, struct error *err)
-{
-	/* the visitor only reads */
-	return visit_names(applied, config, check_name, (void *)(uintptr_t)bundle, err);
+	return r < 0 ? r : visit_credentials(applied, config, visitor, context, err);
 }
 
 struct role_search {
@@ -222,8 +230,42 @@ static enum role role_of(const struct applied *applied, const struct config *con
 
 	if (strcmp(name, BUNDLE_CONFIG) == 0)
 		return ROLE_PUBLIC;
+	if (encrypted_credential_listed(applied->encryption, name))
+		return ROLE_CREDENTIAL;
 	(void)!visit_names(applied, config, find_role, &search, &ignored);
 	return search.role;
+}
+
+struct named_check {
+	const struct applied *applied;
+	const struct bundle *bundle;
+	const struct config *config;
+};
+
+static int check_name(void *context, const char *name, enum role role, struct error *err)
+{
+	const struct named_check *check = context;
+
+	if (!bundle_find(check->bundle, name))
+		return error_set(err, ERROR_USAGE,
+				 BUNDLE_CONFIG " names %s%s', and there is no file '%s' in it",
+				 role == ROLE_CREDENTIAL ? "the credential '" : "'" CURRENT "/",
+				 name, name);
+	if (role != ROLE_CREDENTIAL &&
+	    role_of(check->applied, check->config, name) == ROLE_CREDENTIAL)
+		return error_set(err, ERROR_USAGE,
+				 "'%s' is named as a file, and it is an encrypted credential: name "
+				 "it credential:%s (the PIN) or systemd:%s",
+				 name, name, name);
+	return 0;
+}
+
+int applied_check_named(const struct applied *applied, const struct bundle *bundle,
+			const struct config *config, struct error *err)
+{
+	struct named_check check = {applied, bundle, config};
+
+	return visit_names(applied, config, check_name, &check, err);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -278,24 +320,64 @@ static int remove_rest(const struct applied *applied, struct error *err)
 	return r;
 }
 
-static int write_file(int dir_fd, const char *name, const void *bytes, size_t size, mode_t mode,
-		      uid_t owner, struct error *err)
+static int write_bytes(int fd, const char *name, const void *bytes, size_t size, struct error *err)
 {
-	CLEANUP(close_fdp)
-	int fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	size_t done = 0;
 
-	while (fd >= 0 && done < size) {
+	while (done < size) {
 		ssize_t n = write(fd, (const char *)bytes + done, size - done);
 
 		if (n < 0 && errno != EINTR)
 			return error_set_errno(err, ERROR_IO, errno, "writing '%s'", name);
 		done += n > 0 ? (size_t)n : 0;
 	}
+	return 0;
+}
+
+struct content {
+	const char *name;
+	const void *bytes;
+	size_t size;
+	mode_t mode;
+	uid_t owner;
+	const struct credential_encryption *encryption; /* NULL: as it is */
+};
+
+static int write_file(int dir_fd, const struct content *content, struct error *err)
+{
+	const char *name = content->name;
+	CLEANUP(close_fdp)
+	int fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_IO, errno, "making '%s'", name);
+	r = content->encryption ? encrypted_credential_write(content->encryption, name,
+							     content->bytes, content->size, fd, err)
+				: write_bytes(fd, name, content->bytes, content->size, err);
+	if (r < 0)
+		return r;
 	/* Owner before mode; the file is ours alone until then. */
-	if (fd < 0 || fchown(fd, owner, (gid_t)-1) < 0 || fchmod(fd, mode) < 0)
+	if (fchown(fd, content->owner, (gid_t)-1) < 0 || fchmod(fd, content->mode) < 0)
 		return error_set_errno(err, ERROR_IO, errno, "making '%s'", name);
 	return file_sync(fd, err);
+}
+
+static struct content content_of(const struct applied *applied, const struct bundle_file *file,
+				 const struct config *config, const struct applied_owners *owners)
+{
+	enum role role = role_of(applied, config, file->name);
+
+	return (struct content){
+		.name = file->name,
+		.bytes = file->bytes,
+		.size = file->size,
+		.mode = role == ROLE_PUBLIC ? 0444 : 0400,
+		.owner = role == ROLE_HSM    ? owners->hsm_uid
+			 : role == ROLE_PULL ? owners->pull_uid
+					     : (uid_t)-1,
+		.encryption = role == ROLE_CREDENTIAL ? applied->encryption : NULL,
+	};
 }
 
 static int write_version(const struct applied *applied, const struct bundle *bundle,
@@ -305,7 +387,13 @@ static int write_version(const struct applied *applied, const struct bundle *bun
 	CLEANUP(close_fdp)
 	int fd = -1;
 	char text[BUNDLE_MARK_SIZE_MAX];
-	size_t size = bundle_mark_encode(mark, text);
+	const struct content written = {
+		.name = BUNDLE_MARK,
+		.bytes = text,
+		.size = bundle_mark_encode(mark, text),
+		.mode = 0444,
+		.owner = (uid_t)-1,
+	};
 	int r = 0;
 
 	if (mkdirat(applied->fd, NEW, 0700) < 0)
@@ -314,17 +402,13 @@ static int write_version(const struct applied *applied, const struct bundle *bun
 	if (fd < 0)
 		return fd;
 	for (size_t i = 0; i < bundle->file_count && r == 0; i++) {
-		const struct bundle_file *file = &bundle->files[i];
-		enum role role = role_of(applied, config, file->name);
-		uid_t owner = role == ROLE_HSM	  ? owners->hsm_uid
-			      : role == ROLE_PULL ? owners->pull_uid
-						  : (uid_t)-1;
+		const struct content content =
+			content_of(applied, &bundle->files[i], config, owners);
 
-		r = write_file(fd, file->name, file->bytes, file->size,
-			       role == ROLE_PUBLIC ? 0444 : 0400, owner, err);
+		r = write_file(fd, &content, err);
 	}
 	if (r == 0)
-		r = write_file(fd, BUNDLE_MARK, text, size, 0444, (uid_t)-1, err);
+		r = write_file(fd, &written, err);
 	if (r == 0 && fchmod(fd, 0755) < 0)
 		r = error_set_errno(err, ERROR_IO, errno, "making '%s/" NEW "'", applied->path);
 	return r < 0 ? r : file_sync(fd, err);

@@ -12,13 +12,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "command/encrypted_credential.h"
 #include "config/bundle.h"
 
 struct applied;
 
-/* Made if missing, and locked. ERROR_BUSY: another `config apply` is at work. ERROR_USAGE: others
- * than the caller may write there. ERROR_DEFECT: what is in force is not what was applied. */
-int applied_open(const char *path, struct applied **ret_applied, struct error *err) MUST_CHECK;
+/* Made if missing, and locked. With @encryption, which is borrowed and may be NULL, what a
+ * configuration names as a credential is in the bundle, and written encrypted. ERROR_BUSY: another
+ * `config apply` is at work. ERROR_USAGE: others than the caller may write there. ERROR_DEFECT:
+ * what is in force is not what was applied. */
+int applied_open(const char *path, const struct credential_encryption *encryption,
+		 struct applied **ret_applied, struct error *err) MUST_CHECK;
 void applied_free(struct applied *applied);
 DEFINE_CLEANUP(applied_free, struct applied *);
 
@@ -30,7 +34,8 @@ struct applied_owners {
 	uid_t hsm_uid, pull_uid;
 };
 
-/* ERROR_USAGE if @config names a file of the directory that the bundle does not have. */
+/* ERROR_USAGE if @config names a file of the directory, or a credential, that the bundle does not
+ * have, or one file as both. */
 int applied_check_named(const struct applied *applied, const struct bundle *bundle,
 			const struct config *config, struct error *err) MUST_CHECK;
 

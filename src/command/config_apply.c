@@ -16,6 +16,7 @@
 struct apply {
 	struct command_context *context;
 	const char *directory;
+	struct credential_encryption encryption; /* key NULL: none */
 	struct applied *applied;
 	struct sealed sealed;
 };
@@ -24,6 +25,9 @@ static const struct command_option options[] = {
 	{"owner", "CERT", "the certificate of who must have signed it"},
 	{"key", "KEY", "the vault's private key, in PEM; may be a systemd credential's file"},
 	{"directory", "DIR", "where versions lie, and current, the link to the one in force"},
+	{"credential-key", "KEY", "write credentials encrypted, with host, tpm2 or host+tpm2"},
+	{"credential-pcrs", "PCRS", "to which a credential of the TPM is sealed: 7+12"},
+	{"credentials", "NAME,…", "files that are credentials beside those of the configuration"},
 	{NULL, NULL, NULL},
 };
 
@@ -202,8 +206,17 @@ static int run(struct command_context *context, struct error *err)
 	int r;
 
 	sealed_prepare();
+	apply.encryption = (struct credential_encryption){
+		.key = command_value(context, "credential-key"),
+		.pcrs = command_value(context, "credential-pcrs"),
+		.names = command_value(context, "credentials"),
+	};
+	if (!apply.encryption.key && (apply.encryption.pcrs || apply.encryption.names))
+		return error_set(err, ERROR_USAGE,
+				 "--credential-pcrs and --credentials need --credential-key");
 	if (command_required(context, "directory", &apply.directory, err) < 0 ||
-	    applied_open(apply.directory, &apply.applied, err) < 0)
+	    applied_open(apply.directory, apply.encryption.key ? &apply.encryption : NULL,
+			 &apply.applied, err) < 0)
 		return err->code;
 	r = context->argument_count > 0 ? apply_bundle(&apply, err)
 					: tell_waiting(&apply, true, err);
@@ -226,7 +239,10 @@ const struct command command_config_apply = {
 		"run, the refusal waits in DIR/refused.json for the next `config apply`, which "
 		"needs no BUNDLE. Start the vault with --config DIR/current/binvault.conf. As "
 		"root, secrets are given to the users of the daemons that the configuration "
-		"names them for; after a power cut the old version or the new one is in force.",
+		"names them for; with --credential-key what it names as credentials (`pin-source = "
+		"credential:NAME`, `systemd:NAME`) is a file of the bundle too, and lies encrypted "
+		"by systemd-creds for LoadCredentialEncrypted=NAME:DIR/current/NAME. After a power "
+		"cut the old version or the new one is in force.",
 	.options = options,
 	.run = run,
 };

@@ -46,9 +46,10 @@ class Owner:
     def path(self, name):
         return self.directory / name
 
-    def binvault(self, *arguments):
+    def binvault(self, *arguments, **environment):
         return subprocess.run([str(program("binvault")), *map(str, arguments)], text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                              env={**os.environ, **environment})
 
     def seal(self, version, files, signer=None, recipient=None):
         """`config seal` of {name: content}, the first of which is the configuration."""
@@ -443,6 +444,92 @@ class PowerCutTest(unittest.TestCase):
                     self.assertEqual((directory / "current" / name).read_bytes(), content)
                 result = owner.binvault("config", "check", directory / "current/binvault.conf")
                 self.assertEqual(result.returncode, 0, result.stderr)
+
+
+@unittest.skipUnless(shutil.which("systemd-creds"), "systemd is not installed")
+class CredentialsTest(unittest.TestCase):
+    """Secrets that lie encrypted where a version lies, as LoadCredentialEncrypted= takes them. By
+    the key of a host; by a TPM they are in image/tests/test_vault.py."""
+
+    SECRETS = {"pin": b"pin-0123456789", "password": b"password-0123456789\n",
+               "client.key": b"key-0123456789\n" * 1000, "share.key": b"share-0123456789"}
+
+    def setUp(self):
+        self.scratch = Scratch()
+        self.addCleanup(self.scratch.close)
+        self.owner = Owner(self.scratch.directory("office"))
+        self.directory = self.scratch.path / "config"
+        self.key = self.scratch.path / "credential.secret"
+        self.text = ("[archive]\nname = vault01\nvolume = /vol/a\n[hsm]\nmodule = /m.so\n"
+                     "token-label = t\nstate = /s\npin-source = credential:pin\n[source orders]\n"
+                     "servers = db1\nserver-id = 7\nuser = u\ncredential = systemd:password\n"
+                     f"tls-ca = {self.directory}/current/ca.pem\ntls-key = systemd:client.key\n"
+                     f"tls-certificate = {self.directory}/current/client.pem\n")
+
+    def apply(self, version, credential_key="host", text=None, **changes):
+        files = {"binvault.conf": (text or self.text).encode(), "ca.pem": b"ca", "client.pem": b"c",
+                 "hosts": b"10.0.0.1 db1", **self.SECRETS, **changes}
+        bundle = self.owner.seal(version, {n: c for n, c in files.items() if c is not None})
+        return self.owner.binvault("config", "apply", bundle, "--key", self.owner.vault.key,
+                                   "--owner", self.owner.owner.certificate, "--directory",
+                                   self.directory, "--credential-key", credential_key,
+                                   "--credentials", "share.smbpasswd,share.key",
+                                   SYSTEMD_CREDENTIAL_SECRET=str(self.key))
+
+    def decrypt(self, name, path):
+        return subprocess.run(["systemd-creds", "decrypt", f"--name={name}", path, "-"],
+                              capture_output=True, check=False,
+                              env={**os.environ, "SYSTEMD_CREDENTIAL_SECRET": str(self.key)})
+
+    def assert_refused(self, sentence, version, **changes):
+        before = picture(self.directory / "1")
+        result = self.apply(version, **changes)
+        self.assertEqual(result.returncode, REFUSED, result.stderr)
+        self.assertIn(sentence, result.stderr)
+        self.assertEqual(os.readlink(self.directory / "current"), "1")
+        self.assertEqual(picture(self.directory / "1"), before)
+
+    def test_no_secret_lies_there_as_it_is_and_each_opens_by_its_name(self):
+        result = self.apply(1)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        current = self.directory / "current"
+        for name, content in self.SECRETS.items():
+            self.assertEqual((current / name).stat().st_mode & 0o7777, 0o400)
+            self.assertEqual(self.decrypt(name, current / name).stdout, content)
+            self.assertNotEqual(self.decrypt("another", current / name).returncode, 0)
+        for path in current.iterdir():
+            self.assertFalse(any(secret[:10] in path.read_bytes()
+                                 for secret in self.SECRETS.values()), path)
+        self.assertEqual((current / "hosts").read_bytes(), b"10.0.0.1 db1")
+
+    def test_without_the_key_a_credential_stays_as_it_is_for_whoever_loads_it(self):
+        bundle = self.owner.seal(1, {"binvault.conf": self.text.encode(), "ca.pem": b"ca",
+                                     "client.pem": b"c", **self.SECRETS})
+        result = self.owner.binvault("config", "apply", bundle, "--key", self.owner.vault.key,
+                                     "--owner", self.owner.owner.certificate, "--directory",
+                                     self.directory)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.directory / "current/pin").read_bytes(), self.SECRETS["pin"])
+
+    def test_what_is_missing_or_named_as_a_file_too_is_refused(self):
+        self.assertEqual(self.apply(1).returncode, 0)
+        self.assert_refused("binvault.conf names the credential 'password', and there is no file "
+                            "'password' in it", 2, password=None)
+        text = self.text.replace("credential:pin", f"file:{self.directory}/current/password")
+        self.assert_refused("'password' is named as a file, and it is an encrypted credential", 2,
+                            text=text)
+
+    def test_when_it_cannot_be_encrypted_the_version_before_stays(self):
+        self.assertEqual(self.apply(1).returncode, 0)
+        before = picture(self.directory / "1")
+        result = self.apply(2, credential_key="no-such-key")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertRegex(result.stderr, r"the credential '\S+' could not be encrypted: "
+                                        r"/usr/bin/systemd-creds ended with status 1")
+        self.assertEqual(os.readlink(self.directory / "current"), "1")
+        self.assertEqual(picture(self.directory / "1"), before)
+        self.assertEqual(self.apply(3).returncode, 0)
+        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["3", "current"])
 
 
 class CheckTest(unittest.TestCase):

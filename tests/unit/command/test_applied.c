@@ -71,7 +71,7 @@ static int apply(const struct directory *directory, uint64_t version, struct err
 	struct config *config = NULL;
 	struct bundle bundle = make(directory, version);
 	struct bundle_mark mark = {.vault = "v", .version = version};
-	int r = applied_open(directory->path, &applied, err);
+	int r = applied_open(directory->path, NULL, &applied, err);
 
 	if (r == 0)
 		r = bundle_config(&bundle, &config, err);
@@ -111,7 +111,7 @@ static uint64_t in_force(const struct directory *directory)
 	uint64_t version;
 	struct error err;
 
-	assert_ok(applied_open(directory->path, &applied, &err), &err);
+	assert_ok(applied_open(directory->path, NULL, &applied, &err), &err);
 	mark = applied_mark(applied);
 	version = mark ? mark->version : 0;
 	applied_free(applied);
@@ -163,7 +163,7 @@ static void a_file_that_is_named_must_be_there(void **state)
 	struct config *config;
 	struct error err;
 
-	assert_ok(applied_open(directory->path, &applied, &err), &err);
+	assert_ok(applied_open(directory->path, NULL, &applied, &err), &err);
 	assert_ok(bundle_config(&bundle, &config, &err), &err);
 	assert_ok(applied_check_named(applied, &bundle, config, &err), &err);
 	memcpy(bundle.files[2].name, "passwort", sizeof("passwort"));
@@ -180,12 +180,12 @@ static void one_at_a_time_and_in_a_directory_of_ours(void **state)
 	struct applied *applied, *second = NULL;
 	struct error err;
 
-	assert_ok(applied_open(directory->path, &applied, &err), &err);
-	assert_fails(applied_open(directory->path, &second, &err), &err, ERROR_BUSY,
+	assert_ok(applied_open(directory->path, NULL, &applied, &err), &err);
+	assert_fails(applied_open(directory->path, NULL, &second, &err), &err, ERROR_BUSY,
 		     "another `config apply` works in");
 	applied_free(applied);
 	assert_int_equal(chmod(directory->path, 0777), 0);
-	assert_fails(applied_open(directory->path, &second, &err), &err, ERROR_USAGE,
+	assert_fails(applied_open(directory->path, NULL, &second, &err), &err, ERROR_USAGE,
 		     "nobody else may write to it");
 	assert_null(second);
 }
@@ -200,7 +200,7 @@ static void what_is_damaged_in_force_is_named_and_can_be_left(void **state)
 	assert_ok(apply(directory, 3, &err), &err);
 	snprintf(path, sizeof(path), "%s/current/" BUNDLE_MARK, directory->path);
 	assert_int_equal(unlink(path), 0);
-	assert_fails(applied_open(directory->path, &applied, &err), &err, ERROR_DEFECT,
+	assert_fails(applied_open(directory->path, NULL, &applied, &err), &err, ERROR_DEFECT,
 		     "to begin anew with a bundle of any version, remove '");
 	assert_null(applied);
 	snprintf(path, sizeof(path), "%s/current", directory->path);
