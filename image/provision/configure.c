@@ -1,11 +1,13 @@
 /*
  * binvault-configure: from an open data volume to a vault that can start, without a login.
  *
- * 1. The vault's key for bundles, once; its certificate goes to the partition `binvault_out`.
- * 2. The bundle of `binvault_in`, if there is one, through `binvault config apply`.
+ * 1. The vault's key for bundles, once for each TPM; its certificate goes to the partition
+ *    `binvault_out`.
+ * 2. The bundle of `binvault_in`, if there is one, through `binvault config apply`, which has the
+ *    TPM seal its secrets.
  * 3. Of the configuration in force: addresses and links to systemd-networkd, names to /etc/hosts,
  *    to the packet filter the way to each database server and each time server, to chronyd its
- *    settings.
+ *    settings, to each unit the secrets that are its own.
  * 4. With SoftHSM2 the token, once; then `binvault init`, until the archive is complete.
  * 5. The pullers are queued; they, keeper and HSM service start when this has ended well.
  *
@@ -25,6 +27,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "provision/credential.h"
 #include "provision/identity.h"
 #include "provision/letterbox.h"
 #include "provision/network.h"
@@ -34,7 +37,7 @@
 
 #define VOLUME	   "/var/lib/binvault"
 #define IDENTITY   VOLUME "/identity"
-#define KEY	   IDENTITY "/config.key"
+#define SEALED_KEY IDENTITY "/config.key.credential"
 #define CERT	   IDENTITY "/config.pem"
 #define BEGINNING  IDENTITY "/beginning" /* what `init` said: keys and the first checkpoint */
 #define SHARES	   IDENTITY "/shares"
@@ -46,6 +49,10 @@
 
 #define OWNER		"/usr/lib/binvault/owner.pem"
 #define BUNDLE		"/run/binvault-configure/bundle"
+#define KEY_NAME	"config.key"
+#define KEY		"/run/binvault-configure/" KEY_NAME
+#define NEW_CERT	"/run/binvault-configure/config.pem"
+#define SECRETS		"/run/binvault-secrets" /* the PIN, while the archive is made */
 #define HOSTS		"/run/binvault-hosts"
 #define NETWORK		"/run/systemd/network"
 #define UNITS		"/run/systemd/system"
@@ -57,6 +64,7 @@
 #define SOFTHSM		"/usr/lib/softhsm/libsofthsm2.so"
 #define PARTITIONS	"/dev/disk/by-partlabel/"
 #define HSM_USER	"binvault-hsm"
+#define HSM_UNIT	"binvault-hsm.service"
 #define TOKEN		"/usr/libexec/binvault/binvault-token"
 #define FILE_MAX	65536
 
@@ -72,6 +80,38 @@ static int make_folder(const char *path, mode_t mode, struct error *err)
 static int run(const char *const *arguments, struct error *err)
 {
 	return tool_run(&(struct tool){.arguments = arguments}, err);
+}
+
+/* --- the vault's key ------------------------------------------------------------------------- */
+
+/* The certificate is the last thing: one that is there has its key. */
+static int make_key(struct error *err)
+{
+	static char certificate[FILE_MAX];
+
+	if (unlink(CERT) < 0 && errno != ENOENT)
+		return error_set_errno(err, ERROR_FAILED, errno, CERT);
+	if (identity_make(KEY, NEW_CERT, err) < 0 ||
+	    credential_seal(KEY_NAME, KEY, SEALED_KEY, err) < 0 ||
+	    text_read(NEW_CERT, certificate, FILE_MAX, err) < 0)
+		return err->code;
+	unlink(NEW_CERT);
+	return text_replace(CERT, certificate, 0444, err);
+}
+
+/* Behind another TPM than the one that it was made with it does not open; then there is another. */
+static int find_key(struct error *err)
+{
+	struct error reason;
+
+	if (access(CERT, F_OK) == 0) {
+		if (credential_open(KEY_NAME, SEALED_KEY, KEY, &reason) == 0)
+			return 0;
+		printf("CONFIGURATION this machine's TPM does not open the vault's key for bundles "
+		       "(%s): there is a new one, and its certificate in binvault_out\n",
+		       reason.message);
+	}
+	return make_key(err);
 }
 
 /* --- the owner's letters --------------------------------------------------------------------- */
@@ -110,9 +150,23 @@ static int write_out(struct error *err)
 /* What is wrong with a bundle, `config apply` says itself; the configuration in force goes on. */
 static void take_bundle(void)
 {
-	static const char *const arguments[] = {BINVAULT,      "config", "apply", BUNDLE,
-						"--owner",     OWNER,	 "--key", KEY,
-						"--directory", APPLIED,	 NULL};
+	static const char *const arguments[] = {BINVAULT,
+						"config",
+						"apply",
+						BUNDLE,
+						"--owner",
+						OWNER,
+						"--key",
+						KEY,
+						"--directory",
+						APPLIED,
+						"--credential-key",
+						CREDENTIAL_KEY,
+						"--credential-pcrs",
+						CREDENTIAL_PCRS,
+						"--credentials",
+						CREDENTIAL_OTHERS,
+						NULL};
 	struct error refused = {0};
 	int r = letter_take(PARTITIONS "binvault_in", BUNDLE, &refused);
 
@@ -169,14 +223,14 @@ static int copy_network_files(struct error *err)
 }
 
 /* A drop-in for a unit, which the next `daemon-reload` finds. */
-static int write_drop_in(const char *unit, const char *text, struct error *err)
+static int write_drop_in(const char *unit, const char *name, const char *text, struct error *err)
 {
-	char path[256];
+	char folder[256], path[320];
 
-	snprintf(path, sizeof(path), UNITS "/%s.d", unit);
-	if (make_folder(UNITS, 0755, err) < 0 || make_folder(path, 0755, err) < 0)
+	snprintf(folder, sizeof(folder), UNITS "/%s.d", unit);
+	snprintf(path, sizeof(path), "%s/%s.conf", folder, name);
+	if (make_folder(UNITS, 0755, err) < 0 || make_folder(folder, 0755, err) < 0)
 		return err->code;
-	strncat(path, "/10-servers.conf", sizeof(path) - strlen(path) - 1);
 	return text_write(path, text, 0644, err);
 }
 
@@ -188,7 +242,7 @@ static int write_fence(const struct config_source *source, const char *hosts, st
 	snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
 	if (network_fence(source, hosts, text, err) < 0)
 		return err->code;
-	return write_drop_in(unit, text, err);
+	return write_drop_in(unit, "10-servers", text, err);
 }
 
 /* Without a time server the unit that asks them does not start. */
@@ -203,11 +257,67 @@ static int set_clock(const struct time_servers *clocks, const char *hosts, struc
 				 "`time` names servers, and the bundle has no `time-ca.pem` that "
 				 "proves them");
 	if (network_clock_fence(clocks, hosts, text, err) < 0 ||
-	    write_drop_in("binvault-time.service", text, err) < 0)
+	    write_drop_in("binvault-time.service", "10-servers", text, err) < 0)
 		return err->code;
 	time_settings(clocks, TIME_CREDENTIAL, text);
 	return text_write(TIME, text, 0444, err);
 }
+
+/* --- secrets --------------------------------------------------------------------------------- */
+
+static int give_secrets(const struct config *config, struct error *err)
+{
+	char text[CREDENTIAL_TEXT_SIZE], unit[128];
+	const char *const pin[] = {config->hsm_pin_source};
+
+	credential_drop_in(pin, ARRAY_LENGTH(pin), CURRENT, text);
+	if (write_drop_in(HSM_UNIT, "20-secrets", text, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct config_source *source = &config->sources[i];
+		const char *const values[] = {source->credential, source->tls_key, source->tls_ca,
+					      source->tls_certificate};
+
+		credential_drop_in(values, ARRAY_LENGTH(values), CURRENT, text);
+		snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
+		if (write_drop_in(unit, "20-secrets", text, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* For those who ask the HSM before its service does; in memory, and only until close_pin(). */
+static int open_pin(const struct config *config, struct error *err)
+{
+	const char *name = config_credential_name(config->hsm_pin_source);
+	const struct passwd *user = getpwnam(HSM_USER);
+	char from[512], to[512];
+
+	snprintf(from, sizeof(from), CURRENT "%s", name);
+	snprintf(to, sizeof(to), SECRETS "/%s", name);
+	if (make_folder(SECRETS, 0700, err) < 0)
+		return err->code;
+	if (credential_open(name, from, to, err) < 0)
+		return error_prefix(err, "this machine's TPM does not open the secrets of the "
+					 "configuration: seal the bundle once more, with a higher "
+					 "version, for the certificate in binvault_out");
+	if (!user || chown(to, user->pw_uid, user->pw_gid) < 0 ||
+	    chown(SECRETS, user->pw_uid, user->pw_gid) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, "giving the PIN to " HSM_USER);
+	return 0;
+}
+
+static void close_pin(const struct config *config)
+{
+	const char *name = config_credential_name(config->hsm_pin_source);
+	char path[512];
+
+	snprintf(path, sizeof(path), SECRETS "/%s", name);
+	unlink(path);
+	rmdir(SECRETS);
+}
+
+/* --- the way out ----------------------------------------------------------------------------- */
 
 static int open_network(const struct config *config, struct error *err)
 {
@@ -256,6 +366,26 @@ static int check_places(const struct config *config, struct error *err)
 	return 0;
 }
 
+/* What is not sealed to the TPM is not taken: the data volume alone does not guard a secret. */
+static int check_secrets(const struct config *config, struct error *err)
+{
+	if (!config_credential_name(config->hsm_pin_source))
+		return error_set(err, ERROR_USAGE,
+				 "[hsm] pin-source must be credential:NAME in an appliance");
+	for (size_t i = 0; i < config->source_count; i++) {
+		const struct config_source *source = &config->sources[i];
+
+		if (strncmp(source->credential, "file:", 5) == 0 ||
+		    (source->tls_key && !config_credential_name(source->tls_key)))
+			return error_set(
+				err, ERROR_USAGE,
+				"source %s: credential and tls-key must be systemd:NAME in "
+				"an appliance",
+				source->name);
+	}
+	return 0;
+}
+
 static bool is_empty(const char *path)
 {
 	DIR *folder = opendir(path);
@@ -275,7 +405,7 @@ static int make_token(const struct config *config, struct error *err)
 	const struct passwd *user = getpwnam(HSM_USER);
 	const char *const arguments[] = {TOKEN, config->hsm_module, config->hsm_token_label,
 					 config->hsm_pin_source, NULL};
-	const struct tool tool = {.arguments = arguments, .user = HSM_USER};
+	const struct tool tool = {.arguments = arguments, .user = HSM_USER, .credentials = SECRETS};
 
 	if (strcmp(config->hsm_module, SOFTHSM) != 0 || !is_empty(TOKENS))
 		return 0;
@@ -301,7 +431,8 @@ static bool is_complete(const struct config *config)
 static int make_archive(const struct config *config, struct error *err)
 {
 	static const char *const arguments[] = {BINVAULT, "init", "--config", CONFIG, NULL};
-	const struct tool tool = {.arguments = arguments, .output = BEGINNING};
+	const struct tool tool = {
+		.arguments = arguments, .output = BEGINNING, .credentials = SECRETS};
 
 	if (is_complete(config))
 		return 0;
@@ -325,24 +456,52 @@ static int queue_pullers(const struct config *config, struct error *err)
 	return 0;
 }
 
+static int begin(struct error *err)
+{
+	int r;
+
+	if (make_folder(IDENTITY, 0755, err) < 0 || make_folder(VOLUME "/restores", 0700, err) < 0)
+		return err->code;
+	r = find_key(err);
+	if (r == 0)
+		r = keep_shares(err);
+	if (r == 0)
+		r = write_out(err);
+	if (r == 0)
+		take_bundle();
+	unlink(KEY);
+	return r;
+}
+
+static int put_into_force(const struct config *config, struct error *err)
+{
+	int r;
+
+	if (check_places(config, err) < 0 || check_secrets(config, err) < 0 ||
+	    give_secrets(config, err) < 0 || open_network(config, err) < 0)
+		return err->code;
+	r = open_pin(config, err);
+	if (r == 0)
+		r = make_token(config, err);
+	if (r == 0)
+		r = make_archive(config, err);
+	close_pin(config);
+	return r < 0 ? r : queue_pullers(config, err);
+}
+
 static int configure(struct error *err)
 {
 	CLEANUP(config_freep)
 	struct config *config = NULL;
 
-	if (make_folder(IDENTITY, 0755, err) < 0 ||
-	    make_folder(VOLUME "/restores", 0700, err) < 0 || identity_make(KEY, CERT, err) < 0 ||
-	    keep_shares(err) < 0 || write_out(err) < 0)
+	if (begin(err) < 0)
 		return err->code;
-	take_bundle();
 	if (access(CONFIG, F_OK) < 0) {
 		printf("CONFIGURATION there is none yet: seal a bundle for the certificate in the "
 		       "partition binvault_out, and write it to binvault_in\n");
 		return 0;
 	}
-	if (config_load(CONFIG, &config, err) < 0 || check_places(config, err) < 0 ||
-	    open_network(config, err) < 0 || make_token(config, err) < 0 ||
-	    make_archive(config, err) < 0 || queue_pullers(config, err) < 0)
+	if (config_load(CONFIG, &config, err) < 0 || put_into_force(config, err) < 0)
 		return err->code;
 	printf("CONFIGURATION vault '%s' has %zu source%s\n", config->name, config->source_count,
 	       config->source_count == 1 ? "" : "s");

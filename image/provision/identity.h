@@ -1,5 +1,6 @@
 /*
- * The key that configuration bundles are encrypted for: made on the vault, and never outside of it.
+ * The key that configuration bundles are encrypted for: made on the vault, and never outside of it;
+ * whoever keeps it has the TPM seal it (credential.h).
  *
  * Durable: both files, when identity_make() returns 0; the key before its certificate, so that a
  * certificate that is there has its key.

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -41,8 +42,12 @@ static int become(const char *name)
 /* In the child. execve() takes its arguments as it took them before there was const. */
 static _Noreturn void start(const struct tool *tool, int input, int output)
 {
-	static char path[] = "PATH=/usr/sbin:/usr/bin";
-	static char *const environment[] = {path, NULL};
+	static char path[] = "PATH=/usr/sbin:/usr/bin", credentials[256];
+	char *const environment[] = {path, tool->credentials ? credentials : NULL, NULL};
+
+	if (tool->credentials)
+		snprintf(credentials, sizeof(credentials), "CREDENTIALS_DIRECTORY=%s",
+			 tool->credentials);
 
 	if (dup2(input, STDIN_FILENO) >= 0 && (output < 0 || dup2(output, STDOUT_FILENO) >= 0) &&
 	    (!tool->user || become(tool->user) == 0))

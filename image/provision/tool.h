@@ -1,7 +1,8 @@
 /*
  * Vendor programs that provisioning starts, one after another; there is no shell.
  *
- * Their words go where ours go, to the console. They get no environment but a PATH.
+ * Their words go where ours go, to the console. They get no environment but a PATH, and
+ * where their credentials lie.
  *
  * Owns: nothing; each process has ended when tool_run() returns.
  */
@@ -16,6 +17,7 @@ struct tool {
 	const char *input;	      /* its standard input, a text; NULL: empty */
 	const char *output;	      /* file that receives its standard output; NULL: as ours */
 	const char *user;	      /* NULL: ours; only root can name one */
+	const char *credentials;      /* its $CREDENTIALS_DIRECTORY; NULL: none */
 };
 
 /* ERROR_FAILED if it could not be started, or was ended by a signal. */

@@ -101,15 +101,15 @@ runtime = /run/binvault
 module = /usr/lib/softhsm/libsofthsm2.so
 token-label = vault01
 state = /var/lib/binvault/hsm
-pin-source = file:{current}/pin
+pin-source = credential:pin
 [export]
 path = /var/lib/binvault/export
 [defaults]
 user = binvault
-credential = file:{current}/password
+credential = systemd:password
 tls-ca = {current}/db-ca.pem
 tls-certificate = {current}/vault.pem
-tls-key = {current}/vault.key
+tls-key = systemd:vault.key
 [source orders]
 servers = {servers}
 server-id = 990017

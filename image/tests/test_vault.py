@@ -289,11 +289,27 @@ class MainJob(VaultTest):
                                   capture_output=True, check=True)
         self.appliance.bring(combined.stdout)
         self.write()
+        before = self.appliance.letter()
         self.appliance.switch_on(tpm="another-tpm")
-        console = self.appliance.wait(covered(self.server))
+        console = self.appliance.wait(r"CONFIGURATION-FAILED .*\n")
         self.assertIn("VOLUME opening the data volume by its recovery key, and sealing it to this "
                       "TPM\n", console)
         self.assertEqual(self.appliance.read("binvault_in", 4096), bytes(4096), "the letter stays")
+        self.assertIn("CONFIGURATION this machine's TPM does not open the vault's key for bundles",
+                      console)
+        self.assertIn("CONFIGURATION-FAILED this machine's TPM does not open the secrets of the "
+                      "configuration: seal the bundle once more", console)
+        self.appliance.pull_the_plug()
+        self.bring_the_secrets_once_more(before)
+
+    def bring_the_secrets_once_more(self, before):
+        """What the custodians open is the archive; its owner's secrets come from their owner."""
+        letter = self.appliance.letter()
+        self.assertNotEqual(letter.split("\n-----END")[0], before.split("\n-----END")[0])
+        self.appliance.bring(self.owner.seal(letter, 3, bundle_files(self.authority)))
+        self.appliance.switch_on(tpm="another-tpm")
+        console = self.appliance.wait(covered(self.server))
+        self.assertIn("version 3 of vault 'vault01' is in force", console)
 
     def open_share(self, number):
         """The file of what custodian `number` finds for himself in the vault's letter."""
