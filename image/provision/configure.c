@@ -234,21 +234,32 @@ static int write_drop_in(const char *unit, const char *name, const char *text, s
 	return text_write(path, text, 0644, err);
 }
 
-static int write_fence(const struct config_source *source, const char *hosts, struct error *err)
+static int write_fence(const char *unit, const char *const *names, size_t count, const char *hosts,
+		       struct error *err)
 {
 	static char text[NETWORK_TEXT_SIZE];
-	char unit[128];
 
-	snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
-	if (network_fence(source, hosts, text, err) < 0)
+	if (network_fence(names, count, hosts, text, err) < 0)
 		return err->code;
 	return write_drop_in(unit, "10-servers", text, err);
+}
+
+static int fence_puller(const struct config_source *source, const char *hosts, struct error *err)
+{
+	const char *names[CONFIG_SERVERS_MAX];
+	char unit[128];
+
+	for (size_t i = 0; i < source->server_count; i++)
+		names[i] = source->servers[i].host;
+	snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
+	return write_fence(unit, names, source->server_count, hosts, err);
 }
 
 /* Without a time server the unit that asks them does not start. */
 static int set_clock(const struct time_servers *clocks, const char *hosts, struct error *err)
 {
-	static char text[NETWORK_TEXT_SIZE];
+	char text[TIME_SETTINGS_SIZE];
+	const char *names[TIME_SERVERS_MAX];
 
 	if (clocks->count == 0)
 		return 0;
@@ -256,8 +267,9 @@ static int set_clock(const struct time_servers *clocks, const char *hosts, struc
 		return error_set(err, ERROR_USAGE,
 				 "`time` names servers, and the bundle has no `time-ca.pem` that "
 				 "proves them");
-	if (network_clock_fence(clocks, hosts, text, err) < 0 ||
-	    write_drop_in("binvault-time.service", "10-servers", text, err) < 0)
+	for (size_t i = 0; i < clocks->count; i++)
+		names[i] = clocks->names[i];
+	if (write_fence("binvault-time.service", names, clocks->count, hosts, err) < 0)
 		return err->code;
 	time_settings(clocks, TIME_CREDENTIAL, text);
 	return text_write(TIME, text, 0444, err);
@@ -335,7 +347,7 @@ static int open_network(const struct config *config, struct error *err)
 	    set_clock(&clocks, hosts, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < config->source_count; i++) {
-		if (write_fence(&config->sources[i], hosts, err) < 0)
+		if (fence_puller(&config->sources[i], hosts, err) < 0)
 			return err->code;
 	}
 	if (tool_run(&(struct tool){.arguments = nft, .input = rules}, err) < 0 ||

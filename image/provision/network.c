@@ -161,38 +161,17 @@ int network_rules(const struct config *config, const struct time_servers *clocks
 	return finish(&text, err);
 }
 
-static int allow(struct text *text, const char *host, const char *hosts, struct error *err)
-{
-	char address[INET6_ADDRSTRLEN];
-
-	if (network_address(hosts, host, address, err) < 0)
-		return err->code = ERROR_USAGE;
-	append(text, "IPAddressAllow=%s\n", address);
-	return 0;
-}
-
-int network_fence(const struct config_source *source, const char *hosts,
+int network_fence(const char *const *names, size_t count, const char *hosts,
 		  char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err)
 {
 	struct text text = {.bytes = ret_drop_in};
+	char address[INET6_ADDRSTRLEN];
 
 	append(&text, "[Service]\n");
-	for (size_t i = 0; i < source->server_count; i++) {
-		if (allow(&text, source->servers[i].host, hosts, err) < 0)
-			return err->code;
-	}
-	return finish(&text, err);
-}
-
-int network_clock_fence(const struct time_servers *clocks, const char *hosts,
-			char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err)
-{
-	struct text text = {.bytes = ret_drop_in};
-
-	append(&text, "[Service]\n");
-	for (size_t i = 0; i < clocks->count; i++) {
-		if (allow(&text, clocks->names[i], hosts, err) < 0)
-			return err->code;
+	for (size_t i = 0; i < count; i++) {
+		if (network_address(hosts, names[i], address, err) < 0)
+			return err->code = ERROR_USAGE;
+		append(&text, "IPAddressAllow=%s\n", address);
 	}
 	return finish(&text, err);
 }

@@ -26,10 +26,6 @@ int network_address(const char *hosts, const char *name, char ret_address[INET6_
 int network_rules(const struct config *config, const struct time_servers *clocks, const char *hosts,
 		  char ret_rules[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;
 
-/* A drop-in for the unit of one source's puller: the same addresses, once more. */
-int network_fence(const struct config_source *source, const char *hosts,
+/* A drop-in for a unit that may talk to these and to nobody else: the same addresses, once more. */
+int network_fence(const char *const *names, size_t count, const char *hosts,
 		  char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;
-
-/* The same for the unit that keeps the clock. */
-int network_clock_fence(const struct time_servers *clocks, const char *hosts,
-			char ret_drop_in[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;
