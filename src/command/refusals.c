@@ -85,7 +85,7 @@ static int store(int dir_fd, json_t *waiting, struct error *err)
 	object = json_pack("{s:i,s:O}", "schema", 1, "refused", waiting);
 	text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	ASSERT(text);
-	return file_replace(dir_fd, FILE_NAME, text, strlen(text), err);
+	return file_replace(dir_fd, FILE_NAME, text, strlen(text), 0600, err);
 }
 
 /* --- the keeper ------------------------------------------------------------------------------- */

@@ -329,7 +329,8 @@ int file_append_filler(int dir_fd, const char *path, char filler, uint32_t block
 	return r < 0 ? error_prefix(err, "filling up '%s'", path) : 0;
 }
 
-int file_replace(int dir_fd, const char *name, const void *bytes, size_t size, struct error *err)
+int file_replace(int dir_fd, const char *name, const void *bytes, size_t size, mode_t mode,
+		 struct error *err)
 {
 	CLEANUP(close_fdp)
 	int fd = -1;
@@ -345,6 +346,8 @@ int file_replace(int dir_fd, const char *name, const void *bytes, size_t size, s
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, bytes, size, err);
+	if (r == 0 && mode != 0600 && fchmod(fd, mode) < 0)
+		r = error_set_errno(err, code_of(errno), errno, "mode of '%s'", temporary);
 	if (r == 0)
 		r = file_sync(fd, err);
 	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)

@@ -77,9 +77,9 @@ int file_append_durable(int fd, const void *buffer, size_t size, struct error *e
 int file_append_filler(int dir_fd, const char *path, char filler, uint32_t block,
 		       struct error *err) MUST_CHECK;
 
-/* Write a small file that replaces any other of this name, atomically and durably (0600). For
- * state outside the archive only: the login record and the last signed root. */
-int file_replace(int dir_fd, const char *name, const void *bytes, size_t size,
+/* Write a small file that replaces any other of this name, atomically and durably, whatever the
+ * umask. For state outside the archive only: the login record, the last signed root. */
+int file_replace(int dir_fd, const char *name, const void *bytes, size_t size, mode_t mode,
 		 struct error *err) MUST_CHECK;
 
 /* What direct I/O needs of size, offset and memory here (STATX_DIOALIGN), at least BLOCK_SIZE_MIN;

@@ -41,6 +41,12 @@ int checkpoint_reader_new(int dir_fd, struct checkpoint_reader **ret_reader, str
 	return 0;
 }
 
+void checkpoint_reader_seek(struct checkpoint_reader *reader, uint64_t offset)
+{
+	ASSERT(reader->end == 0 && !reader->peeked && offset % CHECKPOINT_SLOT_SIZE == 0);
+	reader->offset = offset;
+}
+
 void checkpoint_reader_free(struct checkpoint_reader *reader)
 {
 	if (!reader)

@@ -44,6 +44,8 @@ struct checkpoint_reader;
 /* ERROR_NOT_FOUND if there is no such file yet. */
 int checkpoint_reader_new(int dir_fd, struct checkpoint_reader **ret_reader,
 			  struct error *err) MUST_CHECK;
+/* Before the first checkpoint_reader_next(): begin at this slot, as an item told its offset. */
+void checkpoint_reader_seek(struct checkpoint_reader *reader, uint64_t offset);
 void checkpoint_reader_free(struct checkpoint_reader *reader);
 DEFINE_CLEANUP(checkpoint_reader_free, struct checkpoint_reader *);
 int checkpoint_reader_next(struct checkpoint_reader *reader, struct checkpoint_item *ret_item,

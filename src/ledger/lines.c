@@ -17,7 +17,8 @@ struct lines {
 	size_t end;
 	uint64_t read_offset; /* of the chunk to read next, and of buffer[end] */
 	uint64_t byte_count;
-	bool at_end;	/* the file has no more */
+	bool at_end; /* the file has no more */
+	bool growing;
 	bool continued; /* the last line was only a piece */
 };
 
@@ -40,13 +41,14 @@ void lines_free(struct lines *lines)
 	free(lines);
 }
 
-void lines_start(struct lines *lines, int fd)
+void lines_start(struct lines *lines, int fd, bool growing)
 {
 	lines->fd = fd;
 	lines->begin = 0;
 	lines->end = 0;
 	lines->read_offset = 0;
 	lines->at_end = false;
+	lines->growing = growing;
 	lines->continued = false;
 }
 
@@ -81,6 +83,8 @@ int lines_next(struct lines *lines, struct line *ret_line, struct error *err)
 {
 	int r;
 
+	if (lines->growing)
+		lines->at_end = false;
 	for (;;) {
 		const char *start;
 		const char *stop;

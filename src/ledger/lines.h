@@ -25,8 +25,8 @@ struct lines *lines_new(void);
 void lines_free(struct lines *lines);
 DEFINE_CLEANUP(lines_free, struct lines *);
 
-/* Begin with another file. */
-void lines_start(struct lines *lines, int fd);
+/* Begin with another file. A @growing one may have more after its end was seen. */
+void lines_start(struct lines *lines, int fd, bool growing);
 
 /* 1 and a line; 0 at the end of the file. The end of the file ends a line as an LF does. */
 int lines_next(struct lines *lines, struct line *ret_line, struct error *err) MUST_CHECK;

@@ -182,7 +182,7 @@ static int open_next(struct log_reader *reader, struct error *err)
 		reader->fd = -1;
 		return error_prefix(err, "ledger");
 	}
-	lines_start(reader->lines, reader->fd);
+	lines_start(reader->lines, reader->fd, reader->options.growing);
 	reader->head = (struct head){.whole = first == 0, .first_index = first};
 	return 0;
 }
@@ -520,6 +520,21 @@ static int find_start(struct log_reader *reader, struct error *err)
 	return 0;
 }
 
+/* The file that holds leaf first_index, or the last. */
+static void find_first(struct log_reader *reader)
+{
+	size_t i = reader->file_count;
+
+	while (i > 0 && reader->files[i - 1] > reader->options.first_index)
+		i--;
+	reader->start_index = reader->options.first_index;
+	if (i <= 1)
+		return; /* from the beginning, and what is missing there is told */
+	reader->file_index = i - 1;
+	reader->expected = reader->files[i - 1];
+	reader->tree_known = false;
+}
+
 int log_reader_new(int dir_fd, const struct log_reader_options *options,
 		   struct log_reader **ret_reader, struct error *err)
 {
@@ -531,6 +546,8 @@ int log_reader_new(int dir_fd, const struct log_reader_options *options,
 	r = list_files(reader, err);
 	if (r == 0 && options->from_state)
 		r = find_start(reader, err);
+	else if (r == 0)
+		find_first(reader);
 	if (r < 0)
 		return r;
 	*ret_reader = TAKE(reader);

@@ -6,7 +6,9 @@
  *
  * Owns: descriptor, buffer and current leaf; the directory descriptor is borrowed.
  * Threads: one per object. Memory: bounded (about 1 MiB), whatever the size of the ledger.
- * A ledger that is being appended to may be read; its end may then look torn.
+ * A ledger that is being appended to may be read; its end may then look torn. A reader that is
+ * `growing` also reads what is appended after it was made, for who knows (from a checkpoint) that
+ * the next leaf is durable; but not files that came later: it ends, and another begins there.
  */
 #pragma once
 
@@ -28,6 +30,8 @@ typedef void ledger_defect(void *context, const char *file, uint64_t offset, con
 
 struct log_reader_options {
 	bool from_state;	  /* begin at the newest whole group of `state` leaves, not at 0 */
+	uint64_t first_index;	  /* else: at this leaf, and only files that it may be in */
+	bool growing;		  /* not direct; see below */
 	bool direct;		  /* from the device, past every cache */
 	const char *volume;	  /* UUID; void leaves of other copies excuse nothing. NULL: any */
 	ledger_defect *on_defect; /* told of each, and reading goes on; NULL: the first one stops */

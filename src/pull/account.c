@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "config/place.h"
 #include "crypto/certificate.h"
 #include "pull/credential.h"
 
@@ -84,7 +85,7 @@ static int add_requirement(const struct account_plan *plan, const char *account,
 		    source->tls_certificate ? "X509" : "SSL");
 		return 0;
 	}
-	if (credential_path(source->tls_certificate, path, err) < 0 ||
+	if (place_path(source->tls_certificate, path, err) < 0 ||
 	    certificate_read(path, &certificate, err) < 0)
 		return error_prefix(err, "tls-certificate");
 	quote_with('\'', certificate.subject, subject, sizeof(subject));

@@ -28,6 +28,7 @@ typedef unsigned char uchar;
 #include "base/checked.h"
 #include "base/units.h"
 #include "binlog/flavour.h"
+#include "config/place.h"
 #include "io/clock.h"
 #include "pull/credential.h"
 #include "pull/credential_answer.h"
@@ -275,14 +276,7 @@ static int find_file(const char *option, const char *place, char path[static PAT
 		     struct error *err)
 {
 	path[0] = '\0';
-	if (!place)
-		return 0;
-	if (credential_path(place, path, err) < 0)
-		return error_prefix(err, "%s", option);
-	if (access(path, R_OK) < 0)
-		return error_set_errno(err, ERROR_USAGE, errno, "%s '%s' cannot be read", option,
-				       path);
-	return 0;
+	return place ? place_find(option, place, path, err) : 0;
 }
 
 static int find_files(const struct config_source *source, struct tls_files *files,
@@ -292,10 +286,9 @@ static int find_files(const struct config_source *source, struct tls_files *file
 
 	if (r == 0)
 		r = find_file("tls-certificate", source->tls_certificate, files->certificate, err);
-	if (r == 0)
-		r = find_file("tls-key", source->tls_key, files->key, err);
-	if (r == 0 && files->key[0])
-		r = credential_check_file("tls-key", files->key, err);
+	files->key[0] = '\0';
+	if (r == 0 && source->tls_key)
+		r = place_find_secret("tls-key", source->tls_key, files->key, err);
 	return r;
 }
 

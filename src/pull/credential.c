@@ -10,18 +10,17 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/units.h"
+#include "config/place.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "io/clock.h"
 #include "pull/credential_answer.h"
 #include "pull/credential_gate.h"
 #include "pull/credential_runner.h"
-#include "pull/retry.h"
 
 #define COMMAND_PREFIX "command:"
-#define SYSTEMD_PREFIX "systemd:"
-#define FILE_PREFIX    "file:"
 
 /* What a command gave without an expiry is good for the logins of so long. */
 #define FRESH_USEC (60 * USEC_PER_SEC)
@@ -101,58 +100,6 @@ void credential_free(struct credential *credential)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-int credential_path(const char *place, char *path, struct error *err)
-{
-	const char *directory;
-	int length;
-
-	if (strncmp(place, SYSTEMD_PREFIX, strlen(SYSTEMD_PREFIX)) == 0) {
-		directory = getenv("CREDENTIALS_DIRECTORY");
-		if (!directory)
-			return error_set(err, ERROR_USAGE,
-					 "credential '%s' needs systemd: $CREDENTIALS_DIRECTORY is "
-					 "not set; use LoadCredential= or a file",
-					 place);
-		length = snprintf(path, PATH_MAX, "%s/%s", directory,
-				  place + strlen(SYSTEMD_PREFIX));
-	} else {
-		if (strncmp(place, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
-			place += strlen(FILE_PREFIX);
-		length = snprintf(path, PATH_MAX, "%s", place);
-	}
-	if (length < 0 || length >= PATH_MAX)
-		return error_set(err, ERROR_USAGE, "the path of the credential is too long");
-	return 0;
-}
-
-static int check_mode(const char *option, const char *path, const struct stat *status,
-		      struct error *err)
-{
-	if (!S_ISREG(status->st_mode))
-		return error_set(err, ERROR_USAGE, "%s '%s' is not a file", option, path);
-	if (status->st_mode & S_IROTH)
-		return error_set(err, ERROR_USAGE,
-				 "%s '%s' can be read by everybody; do: chmod 0640 '%s', with the "
-				 "puller's user or group as its owner",
-				 option, path, path);
-	if (status->st_mode & (S_IWGRP | S_IWOTH))
-		return error_set(err, ERROR_USAGE,
-				 "%s '%s' can be written by others than its owner; do: chmod 0640 "
-				 "'%s'",
-				 option, path, path);
-	return 0;
-}
-
-int credential_check_file(const char *option, const char *path, struct error *err)
-{
-	struct stat status;
-
-	if (stat(path, &status) < 0 || access(path, R_OK) < 0)
-		return error_set_errno(err, ERROR_USAGE, errno, "%s '%s' cannot be read", option,
-				       path);
-	return check_mode(option, path, &status, err);
-}
-
 /* ERROR_NOT_FOUND: it is not there or empty, as in the middle of being replaced. */
 static int read_password(const char *path, char *password, size_t size, uint64_t *ret_since_usec,
 			 struct error *err)
@@ -165,7 +112,7 @@ static int read_password(const char *path, char *password, size_t size, uint64_t
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return error_set_errno(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_USAGE, errno,
 				       "opening the credential '%s'", path);
-	if (check_mode("the credential", path, &status, err) < 0)
+	if (place_check_secret("the credential", path, &status, err) < 0)
 		return err->code;
 	length = read(fd, password, size);
 	if (length < 0)
@@ -216,7 +163,7 @@ static void hash_certificate(const struct credential *credential, struct hasher 
 	ssize_t size;
 
 	ASSERT(bytes);
-	if (!place || credential_path(place, path, &ignored) < 0)
+	if (!place || place_path(place, path, &ignored) < 0)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size = fd < 0 ? -1 : read(fd, bytes, CERTIFICATE_MAX);
@@ -291,7 +238,7 @@ static int want_file(struct credential *credential, struct error *err)
 	struct secret page = {0};
 	char path[PATH_MAX];
 	uint64_t since_usec = 0;
-	int r = credential_path(credential->source->credential, path, err);
+	int r = place_path(credential->source->credential, path, err);
 
 	if (r == 0)
 		r = secret_init(&page, sizeof(*answer), err);

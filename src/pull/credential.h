@@ -95,11 +95,3 @@ void credential_date(const struct login *login, char date[static CREDENTIAL_DATE
 
 /* A person says that it is to be tried again. */
 void credential_forgive(struct credential *credential);
-
-/* --- files ----------------------------------------------------------------------------------- */
-
-/* The path that "file:PATH", "systemd:NAME" or a bare path stands for, into @path (PATH_MAX). */
-int credential_path(const char *place, char *path, struct error *err) MUST_CHECK;
-
-/* May @path be the secret that @option names? ERROR_USAGE if others may read or write it. */
-int credential_check_file(const char *option, const char *path, struct error *err) MUST_CHECK;

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/hex.h"
+#include "config/place.h"
 #include "crypto/certificate.h"
 #include "crypto/tls_stream.h"
 #include "io/clock.h"
@@ -296,7 +297,7 @@ static int read_certificate(struct preflight_facts *facts, struct error *err)
 
 	if (!place)
 		return 0;
-	r = credential_path(place, path, err);
+	r = place_path(place, path, err);
 	if (r == 0)
 		r = certificate_read(path, &certificate, err);
 	if (r == 0)

@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/retry.h"
 #include "config/config.h"
 #include "protocol/pull_messages.h"
-#include "pull/retry.h"
 
 struct server_state {
 	struct retry retry;

@@ -70,7 +70,7 @@ int state_file_write(int directory_fd, const char *name, const json_t *object, s
 	digest_text(text, (size_t)length, p);
 	p += DIGEST_SIZE;
 	p[-1] = '\n';
-	return file_replace(directory_fd, name, text, (size_t)(p - text), err);
+	return file_replace(directory_fd, name, text, (size_t)(p - text), 0600, err);
 }
 
 int state_file_remove(int directory_fd, const char *name, struct error *err)

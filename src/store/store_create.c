@@ -116,7 +116,7 @@ static int write_identity(struct store_volume *volume, struct error *err)
 	if (r < 0)
 		return r;
 	/* Whole or not at all, so that a second try finds a UUID or chooses one. */
-	return file_replace(volume->root_fd, IDENTITY_FILE, text, (size_t)r, err);
+	return file_replace(volume->root_fd, IDENTITY_FILE, text, (size_t)r, 0600, err);
 }
 
 static int make_directory(struct store_volume *volume, const char *name, int *ret_fd,

@@ -139,7 +139,7 @@ static void a_read_tells_where_the_file_ends(void **state)
 	uint8_t *buffer = file_buffer_new(4 * BLOCK);
 	int fd;
 
-	assert_ok(file_replace(f->dir_fd, "odd", buffer, BLOCK + 100, &f->err), &f->err);
+	assert_ok(file_replace(f->dir_fd, "odd", buffer, BLOCK + 100, 0600, &f->err), &f->err);
 	for (int direct = 0; direct < 2; direct++) {
 		fd = direct ? file_open_direct(f->dir_fd, "odd", &f->err)
 			    : file_open_read(f->dir_fd, "odd", &f->err);
@@ -214,23 +214,27 @@ static void only_regular_files_and_no_links_are_opened(void **state)
 		     "making directory 'no/where'");
 }
 
-static void a_replaced_file_has_the_new_bytes_and_mode_0600(void **state)
+static void a_replaced_file_has_the_new_bytes_and_the_mode(void **state)
 {
 	struct fixture *f = *state;
 	char text[16] = {0};
 	int fd;
 
-	assert_ok(file_replace(f->dir_fd, "state", "first, long", 11, &f->err), &f->err);
+	assert_ok(file_replace(f->dir_fd, "state", "first, long", 11, 0600, &f->err), &f->err);
 	/* what a crash left */
 	fd = openat(f->dir_fd, ".state.new", O_CREAT | O_WRONLY, 0666);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_ok(file_replace(f->dir_fd, "state", "second", 6, &f->err), &f->err);
+	assert_ok(file_replace(f->dir_fd, "state", "second", 6, 0600, &f->err), &f->err);
 	fd = file_open_read(f->dir_fd, "state", &f->err);
 	assert_ok(fd, &f->err);
 	assert_int_equal(file_read(fd, text, sizeof(text), 0, &f->err), 6);
 	assert_string_equal(text, "second");
 	assert_int_equal(mode_of(fd), 0600);
+	close(fd);
+	assert_ok(file_replace(f->dir_fd, "state", "third", 5, 0644, &f->err), &f->err);
+	fd = file_open_read(f->dir_fd, "state", &f->err);
+	assert_int_equal(mode_of(fd), 0644);
 	assert_int_equal(faccessat(f->dir_fd, ".state.new", F_OK, 0), -1);
 	close(fd);
 }
@@ -327,7 +331,7 @@ static void a_torn_file_is_filled_to_a_whole_block(void **state)
 	int fd;
 
 	memset(bytes, 'x', BLOCK + 100);
-	assert_ok(file_replace(f->dir_fd, "torn", bytes, BLOCK + 100, &f->err), &f->err);
+	assert_ok(file_replace(f->dir_fd, "torn", bytes, BLOCK + 100, 0600, &f->err), &f->err);
 	/* twice is once: a whole block needs nothing */
 	for (int i = 0; i < 2; i++)
 		assert_ok(file_append_filler(f->dir_fd, "torn", '\n', BLOCK, &f->err), &f->err);
@@ -488,7 +492,7 @@ int main(void)
 		FILE_TEST(a_file_is_never_created_twice),
 		FILE_TEST(the_umask_cuts_no_mode),
 		FILE_TEST(only_regular_files_and_no_links_are_opened),
-		FILE_TEST(a_replaced_file_has_the_new_bytes_and_mode_0600),
+		FILE_TEST(a_replaced_file_has_the_new_bytes_and_the_mode),
 		FILE_TEST(a_short_write_goes_on_until_the_kernel_says_why),
 		FILE_TEST(a_full_disk_is_no_space_only_if_nothing_was_written),
 		FILE_TEST(an_append_that_the_system_refuses_is_final),

@@ -430,6 +430,64 @@ static void the_worked_example_of_the_format_holds(void **state)
 	fixture_release(&f);
 }
 
+/* The first leaf of a reader that begins at @index, and how many come. */
+static uint64_t count_from(struct fixture *f, uint64_t index, struct error *err)
+{
+	const struct log_reader_options options = {.first_index = index};
+	CLEANUP(log_reader_freep)
+	struct log_reader *reader = NULL;
+	const struct leaf *leaf;
+	uint64_t count = 0;
+	int r;
+
+	assert_ok(log_reader_new(f->dir_fd, &options, &reader, err), err);
+	while ((r = log_reader_next(reader, &leaf, err)) > 0)
+		assert_int_equal(leaf->index, index + count++);
+	assert_ok(r, err);
+	return count;
+}
+
+static void a_reader_begins_at_any_leaf_and_opens_no_file_before_it(void **state)
+{
+	struct fixture f;
+	struct error err;
+
+	(void)state;
+	make_ledger(&f);
+	for (uint64_t index = 0; index <= 12; index++)
+		assert_int_equal(count_from(&f, index, &err), 12 - index);
+	/* damage before it is not seen */
+	fixture_store(&f, FILE_0, "x\n", 2);
+	assert_int_equal(count_from(&f, 10, &err), 2);
+	fixture_release(&f);
+}
+
+static void a_growing_ledger_is_read_on(void **state)
+{
+	const struct log_reader_options options = {.growing = true};
+	struct fixture f;
+	struct log_reader *reader;
+	const struct leaf *leaf;
+	struct error err;
+
+	(void)state;
+	fixture_init(&f);
+	assert_ok(fixture_open(&f, &err), &err);
+	assert_ok(fixture_append(&f, 10, &err), &err);
+	assert_ok(log_reader_new(f.dir_fd, &options, &reader, &err), &err);
+	for (uint64_t i = 0; i < 40; i++) {
+		assert_int_equal(log_reader_next(reader, &leaf, &err), 1);
+		assert_int_equal(leaf->index, i);
+		/* sometimes many of them, and some as large as can be */
+		for (uint64_t k = log_tree(f.log)->size; k <= i + i % 4; k++)
+			assert_ok(fixture_append(&f, i % 7 ? i : 60000, &err), &err);
+		if (log_tree(f.log)->size == i + 1)
+			assert_ok(fixture_append(&f, 5000, &err), &err);
+	}
+	log_reader_free(reader);
+	fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +505,8 @@ int main(void)
 		cmocka_unit_test(a_void_leaf_of_another_copy_excuses_nothing),
 		cmocka_unit_test(a_file_must_begin_with_its_state),
 		cmocka_unit_test(a_state_leaf_elsewhere_is_told),
+		cmocka_unit_test(a_reader_begins_at_any_leaf_and_opens_no_file_before_it),
+		cmocka_unit_test(a_growing_ledger_is_read_on),
 		cmocka_unit_test(the_worked_example_of_the_format_holds),
 	};
 

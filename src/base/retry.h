@@ -1,5 +1,5 @@
 /*
- * When to try again: exponential back-off with full jitter, so that many pullers do not come back
+ * When to try again: exponential back-off with full jitter, so that many clients do not come back
  * to a server at once; and a slow, even pace for what only a person can mend, so that a refused
  * login is not hammered.
  *

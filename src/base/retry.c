@@ -1,4 +1,4 @@
-#include "pull/retry.h"
+#include "base/retry.h"
 
 #include "base/checked.h"
 #include "base/units.h"

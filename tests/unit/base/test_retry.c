@@ -1,6 +1,6 @@
 #include "unit/cmocka_prelude.h"
 
-#include "pull/retry.h"
+#include "base/retry.h"
 
 #include "base/units.h"
 
