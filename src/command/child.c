@@ -19,10 +19,9 @@
 const char *child_program(enum child_role role)
 {
 	static const char *const programs[] = {
-		[CHILD_PULL] = "binvault-pull",
-		[CHILD_EXPORT] = "binvault-export",
-		[CHILD_KEEPER] = "binvault-keeper",
-		[CHILD_HSM] = "binvault-hsm",
+		[CHILD_PULL] = "binvault-pull",	      [CHILD_EXPORT] = "binvault-export",
+		[CHILD_KEEPER] = "binvault-keeper",   [CHILD_HSM] = "binvault-hsm",
+		[CHILD_FORWARD] = "binvault-forward",
 	};
 
 	return programs[role];

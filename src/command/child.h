@@ -26,8 +26,9 @@ enum child_role {
 	CHILD_PULL,
 	CHILD_EXPORT,
 	CHILD_KEEPER,
-	CHILD_HSM
-}; /* in the order of stopping */
+	CHILD_HSM,
+	CHILD_FORWARD, /* only with [siem] */
+};		       /* in the order of stopping: what is written last may still be forwarded */
 
 struct child {
 	enum child_role role;

@@ -40,22 +40,33 @@ int programs_find(char ret_directory[static PATH_MAX], struct error *err)
 			 self, self);
 }
 
+static int check_user(enum child_role role, struct error *err)
+{
+	const char *user = child_user(role);
+
+	if (getpwnam(user))
+		return 0;
+	return error_set(err, ERROR_USAGE,
+			 "there is no user '%s', which a vault that root starts needs: make the "
+			 "users with tools/create_users or systemd-sysusers",
+			 user);
+}
+
 int programs_switch_users(bool *ret_switch, struct error *err)
 {
 	*ret_switch = geteuid() == 0;
 	if (!*ret_switch)
 		return 0;
 	for (int role = CHILD_PULL; role <= CHILD_HSM; role++) {
-		const char *user = child_user((enum child_role)role);
-
-		if (!getpwnam(user))
-			return error_set(err, ERROR_USAGE,
-					 "there is no user '%s', which a vault that root starts "
-					 "needs: make the users with tools/create_users or "
-					 "systemd-sysusers",
-					 user);
+		if (check_user((enum child_role)role, err) < 0)
+			return err->code;
 	}
 	return 0;
+}
+
+int programs_check_forwarder(const struct config *config, struct error *err)
+{
+	return config->siem.host && geteuid() == 0 ? check_user(CHILD_FORWARD, err) : 0;
 }
 
 int programs_error(int status)

@@ -24,11 +24,12 @@
 #include "io/channel.h"
 
 /*
- * The supervisor. Children: one puller a source, keeper, hsm, and at most EXPORTS_MAX exporters,
- * each for one connection of the keeper (who never forks). More connections wait in the queue.
+ * The supervisor. Children: one puller a source, keeper, hsm, with [siem] the forwarder, and at
+ * most EXPORTS_MAX exporters, each for one connection of the keeper (who never forks). More
+ * connections wait in the queue.
  */
 #define EXPORTS_MAX  4
-#define CHILDREN_MAX (CONFIG_SOURCES_MAX + EXPORTS_MAX + 2)
+#define CHILDREN_MAX (CONFIG_SOURCES_MAX + EXPORTS_MAX + 3)
 #define STOP_USEC    (30 * USEC_PER_SEC) /* for each role, then SIGKILL */
 #define RUNTIME_MODE 0755
 
@@ -140,6 +141,8 @@ static void add_children(struct supervisor *supervisor)
 		add_child(supervisor, CHILD_PULL, config->sources[i].name);
 	for (size_t i = 0; i < EXPORTS_MAX; i++)
 		add_child(supervisor, CHILD_EXPORT, NULL);
+	if (config->siem.host)
+		add_child(supervisor, CHILD_FORWARD, NULL);
 }
 
 /* An exporter's place that is free, or NULL. */
@@ -275,7 +278,7 @@ static void signal_role(struct supervisor *supervisor, enum child_role role, int
 static void stop_all(struct supervisor *supervisor)
 {
 	supervisor->stopping = true;
-	for (int i = CHILD_PULL; i <= CHILD_HSM; i++) {
+	for (int i = CHILD_PULL; i <= CHILD_FORWARD; i++) {
 		enum child_role role = (enum child_role)i;
 		uint64_t until = now() + STOP_USEC;
 
@@ -302,6 +305,7 @@ static int supervise(struct supervisor *supervisor, struct error *err)
 	supervisor->setting.directory = supervisor->directory;
 	if (programs_find(supervisor->directory, err) < 0 ||
 	    programs_switch_users(&supervisor->setting.switch_users, err) < 0 ||
+	    programs_check_forwarder(supervisor->config, err) < 0 ||
 	    make_runtime(supervisor->config->runtime, err) < 0 ||
 	    take_signals(supervisor, err) < 0 || listen_for_exports(supervisor, err) < 0)
 		return err->code;
@@ -350,8 +354,10 @@ const struct command command_run = {
 	.arguments = "",
 	.summary = "start the vault in the foreground: keeper, hsm and one puller for each source",
 	.description =
-		"Restarts what ends unexpectedly. SIGTERM or Ctrl-C stops all in good order: "
-		"pullers first, then exports, keeper and hsm. Started by root, each program "
+		"With [siem] also the forwarder. Restarts what ends unexpectedly. SIGTERM or "
+		"Ctrl-C stops all in good order: "
+		"pullers first, then exports, keeper, hsm and forwarder. Started by root, each "
+		"program "
 		"runs as a user of its own; otherwise all run as the caller. The log goes to "
 		"standard error.",
 	.run = run,

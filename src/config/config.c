@@ -19,14 +19,23 @@ struct section_kind {
 	enum option_scope scope;
 };
 
-enum kind_index { KIND_ARCHIVE, KIND_HSM, KIND_EXPORT, KIND_ACCESS, KIND_DEFAULTS, KIND_NAMED };
+enum kind_index {
+	KIND_ARCHIVE,
+	KIND_HSM,
+	KIND_EXPORT,
+	KIND_ACCESS,
+	KIND_SIEM,
+	KIND_DEFAULTS,
+	KIND_NAMED
+};
 
 /* The first KIND_NAMED of them stand at most once, at the index of enum kind_index. */
 static const struct section_kind kinds[] = {
-	{"archive", false, OPTION_ARCHIVE}, {"hsm", false, OPTION_HSM},
-	{"export", false, OPTION_EXPORT},   {"access", false, OPTION_ACCESS},
-	{"defaults", false, OPTION_SOURCE}, {"retention", true, OPTION_RETENTION},
-	{"source", true, OPTION_SOURCE},    {"client", true, OPTION_CLIENT},
+	{"archive", false, OPTION_ARCHIVE},    {"hsm", false, OPTION_HSM},
+	{"export", false, OPTION_EXPORT},      {"access", false, OPTION_ACCESS},
+	{"siem", false, OPTION_SIEM},	       {"defaults", false, OPTION_SOURCE},
+	{"retention", true, OPTION_RETENTION}, {"source", true, OPTION_SOURCE},
+	{"client", true, OPTION_CLIENT},
 };
 
 struct building {
@@ -103,7 +112,7 @@ static int check_section(struct building *building, size_t section_index)
 	if (!kind)
 		result = error_set(building->err, ERROR_USAGE,
 				   "unknown section [%s]; known are: archive, hsm, export, access, "
-				   "defaults, retention NAME, source NAME, client NAME",
+				   "siem, defaults, retention NAME, source NAME, client NAME",
 				   section->title);
 	else if (!kind->named && *name != '\0')
 		result = error_set(building->err, ERROR_USAGE, "section [%s] takes no name",
@@ -184,6 +193,15 @@ static void release_source(struct config_source *source)
 	free(source->tls_key);
 	free(source->rules.require_role);
 	free(source->start);
+}
+
+static void release_siem(struct config_siem *siem)
+{
+	free(siem->host);
+	free(siem->tls_ca);
+	free(siem->tls_certificate);
+	free(siem->tls_key);
+	free(siem->state);
 }
 
 /* [defaults] is checked by itself: a mistake in it is found even if every source overrides it. */
@@ -415,7 +433,7 @@ static int build(struct building *building)
 			return at_line(building, MAX(building->lines.line_count, 1u));
 		}
 	}
-	for (size_t i = KIND_ARCHIVE; i <= KIND_ACCESS; i++) {
+	for (size_t i = KIND_ARCHIVE; i <= KIND_SIEM; i++) {
 		if (building->single[i] != NO_SECTION &&
 		    apply(building, kinds[i].scope, building->single[i], NO_SECTION, config) < 0)
 			return err->code;
@@ -525,6 +543,7 @@ void config_free(struct config *config)
 	free(config->export_path);
 	free(config->access_operate);
 	free(config->access_restore);
+	release_siem(&config->siem);
 	free(config);
 }
 

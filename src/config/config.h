@@ -101,6 +101,8 @@ struct config {
 
 	char *access_operate, *access_restore; /* group names, NULL: root alone */
 
+	struct config_siem siem;
+
 	struct config_class classes[CONFIG_CLASSES_MAX];
 	size_t class_count;
 	struct config_client clients[CONFIG_CLIENTS_MAX];

@@ -61,6 +61,22 @@ static const struct option options[] = {
 	{{"access", "restore", "group", NULL, "who may request restores", false},
 	 OPTION_ACCESS, 0, value_parse_text, IN_CONFIG(access_restore), 0, 0},
 
+	{{"siem", "server", "HOST[:PORT]", NULL,
+	  "where the audit trail is forwarded to, by syslog over TLS; port 6514 unless another is "
+	  "named", false},
+	 OPTION_SIEM, OPTION_REQUIRED, value_parse_siem, 0, 0, 0},
+	{{"siem", "tls-ca", "FILE | systemd:NAME", NULL,
+	  "who must have signed its certificate, which must be for HOST", false},
+	 OPTION_SIEM, OPTION_REQUIRED, value_parse_pem, IN_CONFIG(siem.tls_ca), 0, 0},
+	{{"siem", "tls-certificate", "FILE | systemd:NAME", NULL, "our certificate", false},
+	 OPTION_SIEM, OPTION_REQUIRED, value_parse_pem, IN_CONFIG(siem.tls_certificate), 0, 0},
+	{{"siem", "tls-key", "FILE | systemd:NAME", NULL,
+	  "the key of our certificate, readable by the forwarder's user or group alone", false},
+	 OPTION_SIEM, OPTION_REQUIRED, value_parse_pem, IN_CONFIG(siem.tls_key), 0, 0},
+	{{"siem", "state", "directory", NULL,
+	  "how far it was forwarded: a directory of the forwarder's own", false},
+	 OPTION_SIEM, OPTION_REQUIRED, value_parse_path, IN_CONFIG(siem.state), 0, 0},
+
 	{{"retention NAME", "keep", "duration", NULL, "a segment expires at this age", true},
 	 OPTION_RETENTION, OPTION_REQUIRED, value_parse_duration, IN_CLASS(keep_usec), DAY,
 	 36500 * DAY},

@@ -16,6 +16,7 @@ enum option_scope { /* which object the offset is in, and which sections may hol
 		    OPTION_HSM,
 		    OPTION_EXPORT,
 		    OPTION_ACCESS,
+		    OPTION_SIEM,
 		    OPTION_RETENTION, /* of a struct config_class */
 		    OPTION_CLIENT,    /* of a struct config_client */
 		    OPTION_SOURCE,    /* of a struct config_source; may stand in [defaults] */

@@ -29,3 +29,11 @@ struct config_client {
 	size_t address_count;
 	uint64_t keep_usec;
 };
+
+/* [siem]: where the audit trail is forwarded to (forward/forwarder.h). */
+struct config_siem {
+	char *host; /* NULL: nowhere; then all others are NULL too */
+	uint16_t port;
+	char *tls_ca, *tls_certificate, *tls_key; /* each a path or "systemd:NAME" */
+	char *state;
+};

@@ -12,8 +12,10 @@
 #include "base/units.h"
 #include "config/start.h"
 
-#define ELEMENT_SIZE 512
-#define BLANKS	     " \t"
+#define ELEMENT_SIZE	512
+#define MYSQL_PORT	3306
+#define SYSLOG_TLS_PORT 6514 /* RFC 5425 */
+#define BLANKS		" \t"
 
 static void store_text(void *target, const char *text)
 {
@@ -322,11 +324,12 @@ int value_parse_volumes(const struct option *option, const char *text, void *tar
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port" */
-static int parse_server(char *text, struct config_server *server, struct error *err)
+static int parse_server(char *text, uint16_t default_port, struct config_server *server,
+			struct error *err)
 {
 	char *host = text;
 	char *port;
-	uint64_t value = 3306;
+	uint64_t value = default_port;
 
 	if (text[0] == '[') {
 		char *end = strchr(text, ']');
@@ -369,11 +372,32 @@ int value_parse_servers(const struct option *option, const char *text, void *tar
 		if (source->server_count == CONFIG_SERVERS_MAX)
 			return error_set(err, ERROR_USAGE, "more than %d servers",
 					 CONFIG_SERVERS_MAX);
-		if (parse_server(element, &source->servers[source->server_count], err) < 0)
+		if (parse_server(element, MYSQL_PORT, &source->servers[source->server_count], err) <
+		    0)
 			return err->code;
 		source->server_count++;
 	}
 	return more;
+}
+
+int value_parse_siem(const struct option *option, const char *text, void *target, struct error *err)
+{
+	struct config_siem *siem = &((struct config *)target)->siem;
+	struct config_server server = {NULL, 0};
+	char element[ELEMENT_SIZE];
+	const char *rest = text;
+
+	(void)option;
+	if (next_element(&rest, element, err) <= 0 ||
+	    parse_server(element, SYSLOG_TLS_PORT, &server, err) < 0)
+		return err->code;
+	if (rest) {
+		free(server.host);
+		return error_set(err, ERROR_USAGE, "one server only");
+	}
+	siem->host = server.host;
+	siem->port = server.port;
+	return 0;
 }
 
 int value_parse_formats(const struct option *option, const char *text, void *target,

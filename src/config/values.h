@@ -35,6 +35,8 @@ int value_parse_volumes(const struct option *option, const char *text, void *tar
 			struct error *err); /* struct config */
 int value_parse_servers(const struct option *option, const char *text, void *target,
 			struct error *err); /* struct config_source */
+int value_parse_siem(const struct option *option, const char *text, void *target,
+		     struct error *err); /* struct config */
 int value_parse_addresses(const struct option *option, const char *text, void *target,
 			  struct error *err); /* struct config_client */
 int value_parse_level(const struct option *option, const char *text, void *target,

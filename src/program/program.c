@@ -231,14 +231,18 @@ int program_drop_privileges(const struct program *program, struct error *err)
 	return sandbox_drop_privileges(&options, err);
 }
 
+void program_bound_name_service(void)
+{
+	(void)setenv("RES_OPTIONS", "timeout:1 attempts:1", false);
+}
+
 /* Started as the user that only this role has: by a unit, since nobody is logged in as that. */
 static bool has_own_user(const struct program *program)
 {
 	static const char *const users[] = {
-		[SANDBOX_PULL] = PROGRAM_USER_PULL,
-		[SANDBOX_KEEPER] = PROGRAM_USER_KEEPER,
-		[SANDBOX_HSM] = PROGRAM_USER_HSM,
-		[SANDBOX_EXPORT] = PROGRAM_USER_EXPORT,
+		[SANDBOX_PULL] = PROGRAM_USER_PULL,	  [SANDBOX_KEEPER] = PROGRAM_USER_KEEPER,
+		[SANDBOX_HSM] = PROGRAM_USER_HSM,	  [SANDBOX_EXPORT] = PROGRAM_USER_EXPORT,
+		[SANDBOX_FORWARD] = PROGRAM_USER_FORWARD,
 	};
 	const struct passwd *entry = getpwuid(geteuid());
 

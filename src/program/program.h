@@ -1,5 +1,5 @@
 /*
- * The start that the four daemons share: command line, configuration, log, signals, last words.
+ * The start that the daemons share: command line, configuration, log, signals, last words.
  *
  *     static int run(struct program *program, struct error *err)
  *     {
@@ -33,10 +33,11 @@
 #include "program/sandbox.h"
 
 /* The users that `binvault run` starts the daemons as when it is root. */
-#define PROGRAM_USER_PULL   "binvault-pull"
-#define PROGRAM_USER_KEEPER "binvault-keeper"
-#define PROGRAM_USER_HSM    "binvault-hsm"
-#define PROGRAM_USER_EXPORT "binvault-export"
+#define PROGRAM_USER_PULL    "binvault-pull"
+#define PROGRAM_USER_KEEPER  "binvault-keeper"
+#define PROGRAM_USER_HSM     "binvault-hsm"
+#define PROGRAM_USER_EXPORT  "binvault-export"
+#define PROGRAM_USER_FORWARD "binvault-forward"
 
 struct program {
 	struct config *config;		    /* with its hash */
@@ -60,6 +61,13 @@ int program_main(const struct program_kind *kind, int argc, char **argv);
 
 /* sandbox_drop_privileges() for this role and --user. */
 int program_drop_privileges(const struct program *program, struct error *err) MUST_CHECK;
+
+/*
+ * getaddrinfo() cannot be interrupted, and by itself waits for half a minute for name servers that
+ * say nothing (resolv.conf(5): 5 s, twice, for each of up to three). Who asks again anyhow needs no
+ * long questions. The administrator's word holds.
+ */
+void program_bound_name_service(void);
 
 /*
  * The ids of another daemon's user, which alone may connect: known where each daemon has a user of

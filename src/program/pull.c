@@ -10,17 +10,6 @@
 #include "pull/puller.h"
 #include "pull/task.h"
 
-/*
- * getaddrinfo() cannot be interrupted, and by itself waits for half a minute for name servers that
- * say nothing (resolv.conf(5): 5 s, twice, for each of up to three). libmariadb asks again by
- * itself until its time to connect is over, so each question may be short. The administrator's word
- * holds.
- */
-static void bound_name_service(void)
-{
-	(void)setenv("RES_OPTIONS", "timeout:1 attempts:1", false);
-}
-
 /* As long as we may still fork, and before there is a secret or a ring. */
 static int start_runner(const struct program *program, int *ret_fd, struct error *err)
 {
@@ -67,7 +56,7 @@ static int run(struct program *program, struct error *err)
 	struct puller *puller = NULL;
 	int r;
 
-	bound_name_service();
+	program_bound_name_service();
 	if (program->task)
 		return run_task(program, err);
 	if (program_drop_privileges(program, err) < 0 ||

@@ -26,7 +26,7 @@
 
 #include "base/error.h"
 
-enum sandbox_role { SANDBOX_PULL, SANDBOX_KEEPER, SANDBOX_HSM, SANDBOX_EXPORT };
+enum sandbox_role { SANDBOX_PULL, SANDBOX_KEEPER, SANDBOX_HSM, SANDBOX_EXPORT, SANDBOX_FORWARD };
 
 struct sandbox_options {
 	enum sandbox_role role;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/prctl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -68,7 +69,8 @@ GROUP(memory, "every process: memory, never executable");
 
 static const struct sandbox_rule loading_rules[] = {CALL(mmap), CALL(mprotect)};
 GROUP(loading, "loads libraries later: the PKCS#11 module and OpenSSL's engine (hsm); name service "
-	       "and authentication plugins, where the machine or the server wants one (pull)");
+	       "and authentication plugins, where the machine or the server wants one (pull, "
+	       "forward)");
 
 static const struct sandbox_rule descriptors_rules[] = {
 	CALL(read), CALL(write), CALL(readv), CALL(pread64), CALL(lseek), CALL(close),
@@ -120,7 +122,8 @@ static const struct sandbox_rule network_rules[] = {
 	/* How OpenSSL makes a socket non-blocking. */
 	CALL_IF(ioctl, 1, LOW, FIONBIO),
 };
-GROUP(network, "speaks TCP: to its servers (pull), to the HSM if it is in the network (hsm)");
+GROUP(network, "speaks TCP: to its servers (pull), to the HSM if it is in the network (hsm), to "
+	       "the SIEM (forward)");
 
 static const struct sandbox_rule threads_rules[] = {
 	CALL_IF(clone, 0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD), CALL(set_robust_list),
@@ -163,6 +166,15 @@ static const struct sandbox_rule share_rules[] = {
 };
 GROUP(share, "the exporter writes by the directory descriptor that it was given");
 
+static const struct sandbox_rule forwarding_rules[] = {
+	CALL_IF(openat, 0, BELOW, 0), CALL_IF(unlinkat, 0, BELOW, 0),
+	CALL_IF_BOTH(renameat, 0, BELOW, 0, 2, BELOW, 0),
+	CALL_IF_BOTH(renameat2, 0, BELOW, 0, 2, BELOW, 0), CALL(fsync), CALL(fchmod),
+	/* How much the peer's host has not acknowledged. */
+	CALL_IF(ioctl, 1, LOW, SIOCOUTQ),
+};
+GROUP(forwarding, "the forwarder's one small state file, and what of its stream has arrived");
+
 #ifdef BINVAULT_SANITIZED
 static const struct sandbox_rule sanitizer_rules[] = {
 	CALL(mmap), CALL(mprotect), CALL(clone), CALL(wait4), CALL(ptrace), CALL(prctl), CALL(kill),
@@ -191,16 +203,18 @@ static const struct sandbox_group *const hsm_groups[] = {
 	&accepting, &network, &threads, &token, SANITIZER NULL};
 static const struct sandbox_group *const export_groups[] = {
 	&life, &memory, &descriptors, &messages, &bodies, &reading, &share, SANITIZER NULL};
+static const struct sandbox_group *const forward_groups[] = {
+	&life, &memory, &loading, &descriptors, &messages, &reading, &directories, &connecting,
+	&network, &forwarding, SANITIZER NULL};
 
 /* clang-format on */
 
 const struct sandbox_group *const *sandbox_groups(enum sandbox_role role)
 {
 	static const struct sandbox_group *const *const groups[] = {
-		[SANDBOX_PULL] = pull_groups,
-		[SANDBOX_KEEPER] = keeper_groups,
-		[SANDBOX_HSM] = hsm_groups,
-		[SANDBOX_EXPORT] = export_groups,
+		[SANDBOX_PULL] = pull_groups,	    [SANDBOX_KEEPER] = keeper_groups,
+		[SANDBOX_HSM] = hsm_groups,	    [SANDBOX_EXPORT] = export_groups,
+		[SANDBOX_FORWARD] = forward_groups,
 	};
 
 	return groups[role];

@@ -28,6 +28,8 @@ MAY_NEED = {
     # Keys of the requested segments and a directory: no network, no token.
     "binvault-export": {*DAEMON, "libcrypto.so.3", "libzstd.so.1", "libdeflate.so.0",
                         "libarchive.so.13", "libuuid.so.1"},
+    # The ledger, and a certificate of its own: no database, no token, no segments.
+    "binvault-forward": {*DAEMON, "libssl.so.3", "libcrypto.so.3"},
     # What people type; it starts the others.
     "binvault": {*CONFIGURATION, "libjansson.so.4", "libcrypto.so.3", "libuuid.so.1",
                  "libzstd.so.1", "libdeflate.so.0"},
@@ -40,7 +42,7 @@ STARTERS = {"fork", "vfork", "execve", "execv", "execvp", "execl", "execlp", "ex
             "posix_spawn", "posix_spawnp", "system", "popen"}
 CONNECTORS = {"getaddrinfo", "gethostbyname"}
 # The puller's runner of a credential command is forked before the sandbox, which forbids both.
-MAY_CALL = {"binvault-hsm": LOADERS, "binvault": STARTERS, "binvault-pull": {"fork", "execve"}}
+MAY_CALL = {"binvault-hsm": LOADERS, "binvault-forward": {"getaddrinfo"}, "binvault": STARTERS, "binvault-pull": {"fork", "execve"}}
 
 
 def read(*arguments):
@@ -71,6 +73,7 @@ class LinksTest(unittest.TestCase):
                               ("binvault-keeper", "libuuid.so.1"),
                               ("binvault-hsm", "libcrypto.so.3"),
                               ("binvault-export", "libdeflate.so.0"),
+                              ("binvault-forward", "libssl.so.3"),
                               ("binvault", "libinih.so.1")):
             with self.subTest(program=name):
                 self.assertIn(library, needed(name))

@@ -11,6 +11,8 @@ and owns what it starts:
     flavours   which of them can be had here, and skipping what needs another
     tree       folders that tools/fetch_servers made, and running their programs
     token      a SoftHSM2 token
+    siem       a rsyslogd that receives the audit trail
+    ledger     a ledger that is written here, and proofs of one
     loopfs     an XFS or ext4 file system in an image
     workload   every event type that a server can write
     binlog     what a binlog file holds

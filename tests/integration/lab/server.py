@@ -68,7 +68,7 @@ class Server:
         self.require()
         self.name, self.server_id = name, server_id
         self.certificate = (certificate or authority.server) if tls else None
-        self.host, self.port = "127.0.0.1", _free_port()
+        self.host, self.port = "127.0.0.1", free_port()
         self.directory = scratch.directory(name)
         self.data = self.directory / "data"
         self.socket = self.directory / "socket"
@@ -323,7 +323,7 @@ def root_option():
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _free_port():
+def free_port():
     """A port nobody listens on, below the range from which the kernel gives ports to clients."""
     for _ in range(200):
         port = random.randrange(20000, 30000)

@@ -14,7 +14,10 @@
 	"[hsm]\nmodule = /lib/m.so\ntoken-label = t\nstate = /var/lib/h\npin-source = file:/pin\n"
 #define DEFAULTS "[defaults]\nuser = binvault\ntls-ca = /ca.pem\ncredential = file:/pw\n"
 #define BASE	 ARCHIVE HSM
-#define SOURCE	 "[source orders]\nservers = db1\nserver-id = 7\n"
+#define SIEM                                                                                       \
+	"[siem]\nserver = siem.bank.example\ntls-ca = /ca\ntls-certificate = "                     \
+	"systemd:siem.pem\ntls-key = /key\nstate = /state\n"
+#define SOURCE "[source orders]\nservers = db1\nserver-id = 7\n"
 
 static struct config *parse(const char *text)
 {
@@ -102,6 +105,24 @@ static void a_whole_file_fills_every_field(void **state)
 	config_free(config);
 }
 
+static void a_siem_is_named_with_all_that_mutual_tls_needs(void **state)
+{
+	struct config *config = parse(BASE SIEM);
+	struct config *none = parse(BASE);
+
+	(void)state;
+	assert_string_equal(config->siem.host, "siem.bank.example");
+	assert_int_equal(config->siem.port, 6514);
+	assert_string_equal(config->siem.tls_ca, "/ca");
+	assert_string_equal(config->siem.tls_certificate, "systemd:siem.pem");
+	assert_string_equal(config->siem.tls_key, "/key");
+	assert_string_equal(config->siem.state, "/state");
+	assert_null(none->siem.host);
+	assert_null(none->siem.state);
+	config_free(config);
+	config_free(none);
+}
+
 static void defaults_hold_wherever_they_stand(void **state)
 {
 	struct config *config = parse(BASE SOURCE DEFAULTS "heartbeat = 9s\nsemi-sync = yes\n");
@@ -179,6 +200,11 @@ static const struct {
 	{BASE "[export]\npath = /e\n[client a]\naddress = fd00::1\n[client b]\n"
 	      "address = 192.0.2.1, fd00:0::1\n",
 	 "f:14: client 'a' has the address fd00::1 already"},
+	{BASE "[siem]\nserver = s\n", "f:9: section [siem] lacks the key 'tls-ca'"},
+	{BASE "[siem]\nserver = a, b\n", "f:10: 'server': one server only"},
+	{BASE "[siem]\nserver = a:0\n", "f:10: 'server': port of server 'a'"},
+	{BASE SIEM "[siem]\n", "f:15: section [siem] stands already"},
+	{BASE "[siem s]\n", "f:9: section [siem] takes no name"},
 	{"[archve]\n", "f:1: unknown section [archve]; known are: archive, hsm"},
 	{"[archive x]\n", "f:1: section [archive] takes no name"},
 	{"[source]\n", "f:1: section [source NAME]: source name of 0 characters"},
@@ -402,6 +428,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_file_fills_every_field),
+		cmocka_unit_test(a_siem_is_named_with_all_that_mutual_tls_needs),
 		cmocka_unit_test(defaults_hold_wherever_they_stand),
 		cmocka_unit_test(a_file_without_last_newline_or_with_windows_ends_is_read),
 		cmocka_unit_test(a_long_source_name_is_not_cut),

@@ -18,7 +18,7 @@
 #include "base/checked.h"
 #include "program/sandbox.h"
 
-#define ROLES 4
+#define ROLES 5
 
 #ifndef BINVAULT_SANITIZED /* whose run-time needs a process of its own */
 static void *do_nothing(void *unused)
@@ -110,23 +110,23 @@ static void act_memory(int directory)
 struct act {
 	const char *name;
 	void (*act)(int directory);
-	bool allowed[ROLES]; /* pull, keeper, hsm, export */
+	bool allowed[ROLES]; /* pull, keeper, hsm, export, forward */
 };
 
 static const struct act acts[] = {
-	{"memory", act_memory, {true, true, true, true}},
-	{"read", act_read, {true, true, true, true}},
-	{"unix socket", act_unix, {true, true, true, false}},
-	{"TCP socket", act_inet, {true, false, true, false}},
-	{"raw socket", act_packet, {false, false, false, false}},
-	{"resolve", act_resolve, {true, false, true, false}},
-	{"write by path", act_write_by_path, {false, false, true, false}},
-	{"write below a directory", act_write_below, {false, true, true, true}},
+	{"memory", act_memory, {true, true, true, true, true}},
+	{"read", act_read, {true, true, true, true, true}},
+	{"unix socket", act_unix, {true, true, true, false, true}},
+	{"TCP socket", act_inet, {true, false, true, false, true}},
+	{"raw socket", act_packet, {false, false, false, false, false}},
+	{"resolve", act_resolve, {true, false, true, false, true}},
+	{"write by path", act_write_by_path, {false, false, true, false, false}},
+	{"write below a directory", act_write_below, {false, true, true, true, true}},
 #ifndef BINVAULT_SANITIZED
-	{"thread", act_thread, {false, true, true, false}},
-	{"fork", act_fork, {false, false, false, false}},
+	{"thread", act_thread, {false, true, true, false, false}},
+	{"fork", act_fork, {false, false, false, false, false}},
 #endif
-	{"execute", act_execute, {false, false, false, false}},
+	{"execute", act_execute, {false, false, false, false, false}},
 };
 
 /* The signal that ended the child, or 0. */
@@ -161,7 +161,7 @@ static void each_role_can_do_its_work_and_nothing_else(void **state)
 	assert_non_null(mkdtemp(path));
 	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(directory >= 0);
-	for (int role = SANDBOX_PULL; role <= SANDBOX_EXPORT; role++) {
+	for (int role = SANDBOX_PULL; role <= SANDBOX_FORWARD; role++) {
 		for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
 			int wanted = acts[i].allowed[role] ? 0 : SIGSYS;
 			int signal_number =
