@@ -12,6 +12,7 @@ and owns what it starts:
     tree       folders that tools/fetch_servers made, and running their programs
     token      a SoftHSM2 token
     siem       a rsyslogd that receives the audit trail
+    forwarder  binvault-forward alone
     ledger     a ledger that is written here, and proofs of one
     loopfs     an XFS or ext4 file system in an image
     workload   every event type that a server can write

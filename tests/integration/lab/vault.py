@@ -21,7 +21,8 @@ from pathlib import Path
 
 from . import processes, program
 
-DAEMONS = ("binvault-pull", "binvault-keeper", "binvault-hsm", "binvault-export")
+DAEMONS = ("binvault-pull", "binvault-keeper", "binvault-hsm", "binvault-export",
+           "binvault-forward")
 
 
 # What no log of ours may contain, whatever was killed.
@@ -62,6 +63,7 @@ class Vault:
         self.defaults = {"heartbeat": "1s", **(defaults or {})}
         self.own = {}
         self.clients = {}
+        self.more = ""  # whole sections, from the next write_configuration() on
         self.environment = {}  # of `binvault run` and all that it starts
         self._password = password
         self.options = {"frame-delay": "20ms", "segment-size": "32M", "reserve": "64M", **options}
@@ -96,6 +98,7 @@ class Vault:
             lines += [f"{key} = {value}\n" for key, value in self.own.items()]
         lines += [f"\n[client {name}]\naddress = {address}\n"
                   for name, address in self.clients.items()]
+        lines.append("\n" + self.more)
         self.configuration.write_text("".join(lines))
 
     def _give(self):
