@@ -121,7 +121,7 @@ const struct bundle_mark *applied_mark(const struct applied *applied)
 
 /* --- whose file is it? ------------------------------------------------------------------------ */
 
-enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_PULL, ROLE_HSM, ROLE_CREDENTIAL };
+enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_PULL, ROLE_FORWARD, ROLE_HSM, ROLE_CREDENTIAL };
 
 /* The NAME of a @path like DIR/current/NAME in this directory; NULL if it lies elsewhere. */
 static const char *name_in_force(const struct applied *applied, const char *path)
@@ -164,6 +164,8 @@ static int visit_credentials(const struct applied *applied, const struct config 
 			     name_visit *visitor, void *context, struct error *err)
 {
 	const char *name = config_credential_name(config->hsm_pin_source);
+	const char *const siem[] = {config->siem.tls_key, config->siem.tls_ca,
+				    config->siem.tls_certificate};
 	int r;
 
 	if (!applied->encryption)
@@ -180,6 +182,22 @@ static int visit_credentials(const struct applied *applied, const struct config 
 			r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
 		}
 	}
+	for (size_t j = 0; j < ARRAY_LENGTH(siem) && r == 0; j++) {
+		name = config_credential_name(siem[j]);
+		r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
+	}
+	return r;
+}
+
+static int visit_siem(const struct applied *applied, const struct config_siem *siem,
+		      name_visit *visitor, void *context, struct error *err)
+{
+	int r = visit(applied, siem->tls_key, ROLE_FORWARD, visitor, context, err);
+
+	if (r == 0)
+		r = visit(applied, siem->tls_ca, ROLE_PUBLIC, visitor, context, err);
+	if (r == 0)
+		r = visit(applied, siem->tls_certificate, ROLE_PUBLIC, visitor, context, err);
 	return r;
 }
 
@@ -188,6 +206,8 @@ static int visit_names(const struct applied *applied, const struct config *confi
 {
 	int r = visit(applied, file_of(config->hsm_pin_source), ROLE_HSM, visitor, context, err);
 
+	if (r == 0)
+		r = visit_siem(applied, &config->siem, visitor, context, err);
 	for (size_t i = 0; i < config->source_count && r == 0; i++) {
 		const struct config_source *source = &config->sources[i];
 		const struct {
@@ -373,9 +393,10 @@ static struct content content_of(const struct applied *applied, const struct bun
 		.bytes = file->bytes,
 		.size = file->size,
 		.mode = role == ROLE_PUBLIC ? 0444 : 0400,
-		.owner = role == ROLE_HSM    ? owners->hsm_uid
-			 : role == ROLE_PULL ? owners->pull_uid
-					     : (uid_t)-1,
+		.owner = role == ROLE_HSM	? owners->hsm_uid
+			 : role == ROLE_PULL	? owners->pull_uid
+			 : role == ROLE_FORWARD ? owners->forward_uid
+						: (uid_t)-1,
 		.encryption = role == ROLE_CREDENTIAL ? applied->encryption : NULL,
 	};
 }

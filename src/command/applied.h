@@ -31,7 +31,7 @@ const struct bundle_mark *applied_mark(const struct applied *applied); /* NULL: 
 
 /* Whose files are what: (uid_t)-1: the caller's. */
 struct applied_owners {
-	uid_t hsm_uid, pull_uid;
+	uid_t hsm_uid, pull_uid, forward_uid;
 };
 
 /* ERROR_USAGE if @config names a file of the directory, or a credential, that the bundle does not

@@ -9,6 +9,7 @@
 #include "command/commands.h"
 #include "command/operator_client.h"
 #include "command/request.h"
+#include "command/siem.h"
 
 /* The convention of monitoring plug-ins: exit status, and the word that the first line begins with
  * (https://www.monitoring-plugins.org/doc/guidelines.html). */
@@ -102,6 +103,7 @@ static void judge(const json_t *status, struct findings *findings)
 	const json_t *source, *alarm, *alarms = json_object_get(status, "alarms");
 	const json_t *sources = json_object_get(status, "sources");
 	const json_t *keys = json_object_get(status, "keys");
+	const json_t *siem = json_object_get(status, "siem");
 	size_t i;
 
 	json_array_foreach(alarms, i, alarm)
@@ -115,6 +117,9 @@ static void judge(const json_t *status, struct findings *findings)
 	if (strcmp(request_text(keys, "hsm"), "ok") != 0)
 		find(findings, STATE_WARNING, "the HSM is away: %s",
 		     request_text(keys, "sentence"));
+	if (siem && !is_set(siem, "normal"))
+		find(findings, STATE_WARNING, "the audit trail is not forwarded to %s: %s",
+		     request_text(siem, "server"), request_text(siem, "sentence"));
 	if (findings->count == 0 && !is_set(status, "normal"))
 		find(findings, STATE_WARNING, "something needs attention: see binvault status");
 }
@@ -178,7 +183,10 @@ static int ask(struct command_context *context, json_t **ret_status, struct erro
 	if (r < 0)
 		return r;
 	json_put_string(request, "verb", "status");
-	return operator_ask(config, request, ret_status, err);
+	r = operator_ask(config, request, ret_status, err);
+	if (r == 0)
+		siem_add(config, *ret_status);
+	return r;
 }
 
 static int run(struct command_context *context, struct error *err)

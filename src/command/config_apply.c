@@ -128,9 +128,10 @@ static int check(struct apply *apply, const char *path, const struct cms_opener 
 	return r;
 }
 
-static int find_owners(struct applied_owners *ret_owners, struct error *err)
+static int find_owners(const struct config *config, struct applied_owners *ret_owners,
+		       struct error *err)
 {
-	struct applied_owners owners = {(uid_t)-1, (uid_t)-1};
+	struct applied_owners owners = {(uid_t)-1, (uid_t)-1, (uid_t)-1};
 	const struct passwd *user;
 	bool switch_users;
 	int r = programs_switch_users(&switch_users, err);
@@ -144,6 +145,10 @@ static int find_owners(struct applied_owners *ret_owners, struct error *err)
 		user = getpwnam(child_user(CHILD_PULL));
 		ASSERT(user);
 		owners.pull_uid = user->pw_uid;
+		if (programs_check_forwarder(config, err) < 0)
+			return err->code;
+		user = getpwnam(child_user(CHILD_FORWARD));
+		owners.forward_uid = user ? user->pw_uid : (uid_t)-1; /* none, and no [siem] */
 	}
 	*ret_owners = owners;
 	return 0;
@@ -156,7 +161,7 @@ static int replace(const struct apply *apply, struct error *err)
 	struct bundle_mark mark = {.version = bundle->version};
 	struct applied_owners owners;
 	struct hash hash;
-	int r = find_owners(&owners, err);
+	int r = find_owners(apply->sealed.config, &owners, err);
 
 	if (r < 0)
 		return r;

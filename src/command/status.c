@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "command/commands.h"
 #include "command/operator_client.h"
+#include "command/siem.h"
 #include "io/clock.h"
 #include "store/store.h"
 
@@ -84,6 +85,8 @@ static void print_head(const json_t *status)
 	else if (alarm_count > 0)
 		snprintf(state, sizeof(state), "ATTENTION: %zu alarm%s", alarm_count,
 			 alarm_count == 1 ? "" : "s");
+	else if (json_is_false(json_object_get(json_object_get(status, "siem"), "normal")))
+		snprintf(state, sizeof(state), "ATTENTION: the audit trail is not forwarded");
 	else /* for some seconds, until that is an alarm */
 		snprintf(state, sizeof(state), "ATTENTION: the HSM is away");
 	time_format(number_of(status, "now"), now);
@@ -503,6 +506,7 @@ static int from_ledger(struct command_context *context, json_t *status, struct e
 	store_checkpoint(store, &size, &root);
 	json_put_u64(keys, "checkpoint_size", size);
 	json_put_u64(keys, "unsigned", store_tree(store)->size - size);
+	siem_add(config, status);
 	return 0;
 }
 
@@ -527,6 +531,7 @@ static void print_ledger(const json_t *status)
 	}
 	printf("last checkpoint: size %" PRIu64 ", %" PRIu64 " leaves unsigned\n",
 	       number_of(keys, "checkpoint_size"), number_of(keys, "unsigned"));
+	siem_print(status);
 }
 
 static int not_running(struct command_context *context, struct error *err)
@@ -567,12 +572,14 @@ static int run(struct command_context *context, struct error *err)
 		return not_running(context, err);
 	if (r < 0)
 		return r;
+	siem_add(config, status);
 	if (context->output == COMMAND_OUTPUT_JSON) {
 		print_json(status);
 	} else {
 		print_head(status);
 		print_sources(status);
 		print_archive(status);
+		siem_print(status);
 		print_configuration(status);
 		print_alarms(status);
 	}

@@ -71,6 +71,15 @@ class VaultTest(unittest.TestCase):
             self.server.sql("INSERT INTO d.t (b) VALUES (REPEAT('x', 100000))")
             self.stage.archive()
         self.assertFalse(self.siem.received.exists())
+        result = self.vault.run_verb("status")
+        self.assertEqual(result.returncode, 6)
+        self.assertRegex(result.stdout, r"(?m)ATTENTION: the audit trail is not forwarded [^$]*"
+                                        r"^siem     localhost:\d+ NOT CONNECTED · 0 of \d+ leaves "
+                                        r"forwarded: the SIEM .*connecting: Connection refused$")
+        check = self.vault.run_verb("check")
+        self.assertEqual(check.returncode, 1)
+        self.assertRegex(check.stdout, r"^BINVAULT WARNING - the audit trail is not forwarded to "
+                                       r"localhost:\d+: the SIEM ")
         self.siem.start()
 
         def ledger_lines():
@@ -82,6 +91,10 @@ class VaultTest(unittest.TestCase):
         found = [line for _, line in self.siem.leaves()]
         self.assertEqual(found, ledger_lines()[:len(found)])
         self.assertGreaterEqual(ledger.proof(found, self.siem.checkpoints()), wanted)
+        self.wait(lambda: self.vault.status().get("siem", {}).get("normal"), "status says so")
+        self.assertTrue(self.vault.status()["normal"])
+        self.assertRegex(self.vault.verb("status"), r"(?m)^siem     localhost:\d+ connected · \d+ of "
+                                                    r"\d+ leaves forwarded · all until 20[-0-9: ]+Z$")
         kinds = {json.loads(line)["type"] for line in found}
         self.assertLessEqual({"archive", "config", "segment-opened", "segment-sealed", "preflight"},
                              kinds)

@@ -12,7 +12,7 @@
 #include "base/checked.h"
 #include "command/applied.h"
 
-static const struct applied_owners ours = {(uid_t)-1, (uid_t)-1};
+static const struct applied_owners ours = {(uid_t)-1, (uid_t)-1, (uid_t)-1};
 
 struct directory {
 	char path[64];
