@@ -36,7 +36,7 @@ static int load(struct tls_client *client, const struct tls_client_options *opti
 }
 
 /* An address is looked for among the certificate's addresses, a name among its names. */
-static bool expect_host(SSL *session, const char *host)
+static bool expect_host(SSL *session, char *host)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 
@@ -77,7 +77,7 @@ int tls_client_new(const struct tls_client_options *options, int fd, struct tls_
 	if (load(client, options, err) < 0)
 		return err->code;
 	client->session = SSL_new(client->context);
-	if (!client->session || !expect_host(client->session, options->host) ||
+	if (!client->session || !expect_host(client->session, client->host) ||
 	    SSL_set_fd(client->session, fd) != 1)
 		return openssl_error(err, ERROR_FAILED, "preparing TLS");
 	SSL_set_connect_state(client->session);
