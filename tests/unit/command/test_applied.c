@@ -52,18 +52,24 @@ static struct bundle make(const struct directory *directory, uint64_t version)
 			  "[archive]\nname = v\nvolume = /vol/a\n[hsm]\nmodule = /m.so\n"
 			  "token-label = %ju\nstate = /s\npin-source = file:%s/current/pin\n"
 			  "[source orders]\nservers = db1\nserver-id = 7\nuser = u\n"
-			  "credential = file:%s/current/password\ntls-ca = %s/current/ca.pem\n",
-			  (uintmax_t)version, directory->path, directory->path, directory->path);
+			  "credential = file:%s/current/password\ntls-ca = %s/current/ca.pem\n"
+			  "[siem]\nserver = s\ntls-ca = %s/current/ca.pem\n"
+			  "tls-certificate = %s/current/ca.pem\ntls-key = %s/current/siem.key\n"
+			  "state = /f\n",
+			  (uintmax_t)version, directory->path, directory->path, directory->path,
+			  directory->path, directory->path, directory->path);
 	assert_ok(bundle_add(&bundle, BUNDLE_CONFIG, text, (size_t)length, &err), &err);
 	length = snprintf(text, sizeof(text), "%ju", (uintmax_t)version);
 	assert_ok(bundle_add(&bundle, "pin", text, (size_t)length, &err), &err);
 	assert_ok(bundle_add(&bundle, "password", text, (size_t)length, &err), &err);
 	assert_ok(bundle_add(&bundle, "ca.pem", text, (size_t)length, &err), &err);
+	assert_ok(bundle_add(&bundle, "siem.key", text, (size_t)length, &err), &err);
 	assert_ok(bundle_add(&bundle, "notes", text, (size_t)length, &err), &err);
 	return bundle;
 }
 
-static int apply(const struct directory *directory, uint64_t version, struct error *err)
+static int apply_as(const struct directory *directory, uint64_t version,
+		    const struct applied_owners *owners, struct error *err)
 {
 	CLEANUP(applied_freep)
 	struct applied *applied = NULL;
@@ -78,9 +84,14 @@ static int apply(const struct directory *directory, uint64_t version, struct err
 	if (r == 0)
 		r = applied_check_named(applied, &bundle, config, err);
 	if (r == 0)
-		r = applied_replace(applied, &bundle, config, &mark, &ours, err);
+		r = applied_replace(applied, &bundle, config, &mark, owners, err);
 	bundle_release(&bundle);
 	return r;
+}
+
+static int apply(const struct directory *directory, uint64_t version, struct error *err)
+{
+	return apply_as(directory, version, &ours, err);
 }
 
 static void assert_file(const struct directory *directory, const char *name, const char *text,
@@ -120,6 +131,7 @@ static uint64_t in_force(const struct directory *directory)
 	snprintf(text, sizeof(text), "%ju", (uintmax_t)version);
 	assert_file(directory, "pin", text, 0400);
 	assert_file(directory, "password", text, 0400);
+	assert_file(directory, "siem.key", text, 0400);
 	assert_file(directory, "ca.pem", text, 0444);
 	assert_file(directory, "notes", text, 0400);
 	assert_file(directory, BUNDLE_CONFIG, NULL, 0444);
@@ -209,6 +221,29 @@ static void what_is_damaged_in_force_is_named_and_can_be_left(void **state)
 	assert_int_equal(in_force(directory), 3);
 }
 
+static void each_secret_belongs_to_the_daemon_that_it_is_named_for(void **state)
+{
+	static const struct {
+		const char *name;
+		uid_t owner;
+	} files[] = {
+		{"pin", 101}, {"password", 102}, {"siem.key", 103}, {"ca.pem", 0}, {"notes", 0}};
+	const struct applied_owners owners = {.hsm_uid = 101, .pull_uid = 102, .forward_uid = 103};
+	struct directory *directory = *state;
+	struct stat status;
+	struct error err;
+	char path[128];
+
+	if (geteuid() != 0)
+		skip(); /* only root gives files away */
+	assert_ok(apply_as(directory, 3, &owners, &err), &err);
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		snprintf(path, sizeof(path), "%s/current/%s", directory->path, files[i].name);
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(status.st_uid, files[i].owner);
+	}
+}
+
 /* --- killed anywhere -------------------------------------------------------------------------- */
 
 /*
@@ -265,7 +300,7 @@ static void killed_at_any_system_call_the_old_or_the_new_is_in_force(void **stat
 		assert_int_equal(entry_count(directory), 2);
 	}
 	print_message("killed %u times: %u old, %u new\n", stop - 2, old, new);
-	/* 7 files with open, write, chown, chmod, fsync, and twice rename: it was no empty loop. */
+	/* 8 files with open, write, chown, chmod, fsync, and twice rename: it was no empty loop. */
 	assert_true(old > 50 && new > 4);
 	assert_int_equal(in_force(directory), before + 1);
 }
@@ -281,6 +316,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_damaged_in_force_is_named_and_can_be_left,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			each_secret_belongs_to_the_daemon_that_it_is_named_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			killed_at_any_system_call_the_old_or_the_new_is_in_force, setup, teardown),
 	};
