@@ -151,6 +151,27 @@ static int read_clean(int dir_fd, bool from_state, struct log_reader **ret_reade
 	return r;
 }
 
+/* From the middle of a ledger without a defect the rest comes, also as if it grew. */
+static void read_rest(int dir_fd, const struct log_reader *all)
+{
+	const uint64_t next = log_reader_end(all)->next_index;
+	const struct log_reader_options options = {
+		.first_index = next / 2,
+		.growing = true,
+		.volume = VOLUME,
+	};
+	CLEANUP(log_reader_freep)
+	struct log_reader *reader = NULL;
+	const struct leaf *leaf;
+	struct error err;
+	uint64_t index = next / 2;
+
+	ASSERT(log_reader_new(dir_fd, &options, &reader, &err) == 0);
+	while (log_reader_next(reader, &leaf, &err) > 0)
+		ASSERT(leaf->index == index++);
+	ASSERT(index == next && log_reader_end(reader)->reached);
+}
+
 static void go_on(int dir_fd, const struct log_reader *reader)
 {
 	CLEANUP(log_freep)
@@ -199,7 +220,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= length + (stop ? 1 : 0);
 	}
 	verify(dir_fd);
-	if (read_clean(dir_fd, true, &reader) == 0 && read_clean(dir_fd, false, &all) == 0)
+	if (read_clean(dir_fd, true, &reader) == 0 && read_clean(dir_fd, false, &all) == 0) {
+		read_rest(dir_fd, all);
 		go_on(dir_fd, reader);
+	}
 	return 0;
 }
