@@ -4,8 +4,8 @@
     forwarder.start()
     forwarder.wait_confirmed(1000)
 
-Owns: its configuration, state directory and process; the scratch's close stops it. As root it runs as
-its user, to whom the client's key is given.
+Owns: its configuration, state directory and process; the scratch's close stops it. As root it runs
+as its user, to whom the client's key is given.
 """
 
 import json

@@ -5,8 +5,8 @@
     siem.leaves()    # [(index, line)] as they came, duplicates too
 
 Owns: its directory, port and process; the scratch's close stops it. Nothing of the machine's own
-configuration is read. Messages go to the file one by one, so that nothing is lost in a queue when it
-is killed.
+configuration is read. Messages go to the file one by one, so that nothing is lost in a queue when
+it is killed.
 """
 
 import json
