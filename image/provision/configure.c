@@ -6,10 +6,10 @@
  * 2. The bundle of `binvault_in`, if there is one, through `binvault config apply`, which has the
  *    TPM seal its secrets.
  * 3. Of the configuration in force: addresses and links to systemd-networkd, names to /etc/hosts,
- *    to the packet filter the way to each database server and each time server, to chronyd its
- *    settings, to each unit the secrets that are its own.
+ *    to the packet filter the way to each database server, each time server and the SIEM, to
+ *    chronyd its settings, to each unit the secrets that are its own.
  * 4. With SoftHSM2 the token, once; then `binvault init`, until the archive is complete.
- * 5. The pullers are queued; they, keeper and HSM service start when this has ended well.
+ * 5. Pullers and forwarder are queued; they, keeper and HSM service start when this has ended well.
  *
  * Each step finds what an earlier start has done. Without a configuration it ends well after step
  * 2, says so, and nothing of the vault starts.
@@ -27,6 +27,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "config/place.h"
 #include "provision/credential.h"
 #include "provision/identity.h"
 #include "provision/letterbox.h"
@@ -65,6 +66,9 @@
 #define PARTITIONS	"/dev/disk/by-partlabel/"
 #define HSM_USER	"binvault-hsm"
 #define HSM_UNIT	"binvault-hsm.service"
+#define FORWARD_USER	"binvault-forward"
+#define FORWARD_UNIT	"binvault-forward.service"
+#define FORWARD_STATE	VOLUME "/forward"
 #define TOKEN		"/usr/libexec/binvault/binvault-token"
 #define FILE_MAX	65536
 
@@ -255,6 +259,21 @@ static int fence_puller(const struct config_source *source, const char *hosts, s
 	return write_fence(unit, names, source->server_count, hosts, err);
 }
 
+/* It knows how far the SIEM has the ledger in a directory of its own. */
+static int set_forwarder(const struct config_siem *siem, const char *hosts, struct error *err)
+{
+	const struct passwd *user = getpwnam(FORWARD_USER);
+	const char *const names[] = {siem->host};
+
+	if (!siem->host)
+		return 0;
+	if (make_folder(FORWARD_STATE, 0755, err) < 0)
+		return err->code;
+	if (!user || chown(FORWARD_STATE, user->pw_uid, user->pw_gid) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, FORWARD_STATE);
+	return write_fence(FORWARD_UNIT, names, ARRAY_LENGTH(names), hosts, err);
+}
+
 /* Without a time server the unit that asks them does not start. */
 static int set_clock(const struct time_servers *clocks, const char *hosts, struct error *err)
 {
@@ -277,22 +296,31 @@ static int set_clock(const struct time_servers *clocks, const char *hosts, struc
 
 /* --- secrets --------------------------------------------------------------------------------- */
 
+static int give(const char *unit, const char *const *values, size_t count, struct error *err)
+{
+	char text[CREDENTIAL_TEXT_SIZE];
+
+	credential_drop_in(values, count, CURRENT, text);
+	return write_drop_in(unit, "20-secrets", text, err);
+}
+
 static int give_secrets(const struct config *config, struct error *err)
 {
-	char text[CREDENTIAL_TEXT_SIZE], unit[128];
-	const char *const pin[] = {config->hsm_pin_source};
+	const struct config_siem *siem = &config->siem;
+	const char *const of_hsm[] = {config->hsm_pin_source};
+	const char *const of_forwarder[] = {siem->tls_key, siem->tls_ca, siem->tls_certificate};
+	char unit[128];
 
-	credential_drop_in(pin, ARRAY_LENGTH(pin), CURRENT, text);
-	if (write_drop_in(HSM_UNIT, "20-secrets", text, err) < 0)
+	if (give(HSM_UNIT, of_hsm, ARRAY_LENGTH(of_hsm), err) < 0 ||
+	    give(FORWARD_UNIT, of_forwarder, ARRAY_LENGTH(of_forwarder), err) < 0)
 		return err->code;
 	for (size_t i = 0; i < config->source_count; i++) {
 		const struct config_source *source = &config->sources[i];
 		const char *const values[] = {source->credential, source->tls_key, source->tls_ca,
 					      source->tls_certificate};
 
-		credential_drop_in(values, ARRAY_LENGTH(values), CURRENT, text);
 		snprintf(unit, sizeof(unit), "binvault-pull@%s.service", source->name);
-		if (write_drop_in(unit, "20-secrets", text, err) < 0)
+		if (give(unit, values, ARRAY_LENGTH(values), err) < 0)
 			return err->code;
 	}
 	return 0;
@@ -301,7 +329,7 @@ static int give_secrets(const struct config *config, struct error *err)
 /* For those who ask the HSM before its service does; in memory, and only until close_pin(). */
 static int open_pin(const struct config *config, struct error *err)
 {
-	const char *name = config_credential_name(config->hsm_pin_source);
+	const char *name = place_credential(config->hsm_pin_source);
 	const struct passwd *user = getpwnam(HSM_USER);
 	char from[512], to[512];
 
@@ -321,7 +349,7 @@ static int open_pin(const struct config *config, struct error *err)
 
 static void close_pin(const struct config *config)
 {
-	const char *name = config_credential_name(config->hsm_pin_source);
+	const char *name = place_credential(config->hsm_pin_source);
 	char path[512];
 
 	snprintf(path, sizeof(path), SECRETS "/%s", name);
@@ -344,7 +372,7 @@ static int open_network(const struct config *config, struct error *err)
 	    time_servers_parse(times, &clocks, err) < 0 ||
 	    network_rules(config, &clocks, hosts, rules, err) < 0 ||
 	    text_write(HOSTS, hosts, 0444, err) < 0 || copy_network_files(err) < 0 ||
-	    set_clock(&clocks, hosts, err) < 0)
+	    set_clock(&clocks, hosts, err) < 0 || set_forwarder(&config->siem, hosts, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < config->source_count; i++) {
 		if (fence_puller(&config->sources[i], hosts, err) < 0)
@@ -368,6 +396,8 @@ static int check_places(const struct config *config, struct error *err)
 		{"[hsm] state", config->hsm_state, VOLUME "/hsm"},
 		{"[export] path", config->export_path, VOLUME "/export"},
 		{"[archive] runtime", config->runtime, "/run/binvault"},
+		{"[siem] state", config->siem.host ? config->siem.state : FORWARD_STATE,
+		 FORWARD_STATE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
@@ -381,14 +411,17 @@ static int check_places(const struct config *config, struct error *err)
 /* What is not sealed to the TPM is not taken: the data volume alone does not guard a secret. */
 static int check_secrets(const struct config *config, struct error *err)
 {
-	if (!config_credential_name(config->hsm_pin_source))
+	if (!place_credential(config->hsm_pin_source))
 		return error_set(err, ERROR_USAGE,
 				 "[hsm] pin-source must be credential:NAME in an appliance");
+	if (config->siem.host && !place_credential(config->siem.tls_key))
+		return error_set(err, ERROR_USAGE,
+				 "[siem] tls-key must be systemd:NAME in an appliance");
 	for (size_t i = 0; i < config->source_count; i++) {
 		const struct config_source *source = &config->sources[i];
 
 		if (strncmp(source->credential, "file:", 5) == 0 ||
-		    (source->tls_key && !config_credential_name(source->tls_key)))
+		    (source->tls_key && !place_credential(source->tls_key)))
 			return error_set(
 				err, ERROR_USAGE,
 				"source %s: credential and tls-key must be systemd:NAME in "
@@ -455,17 +488,23 @@ static int make_archive(const struct config *config, struct error *err)
 	return write_out(err);
 }
 
-static int queue_pullers(const struct config *config, struct error *err)
+static int queue(const char *unit, struct error *err)
+{
+	const char *const arguments[] = {SYSTEMCTL, "start", "--no-block", unit, NULL};
+
+	return run(arguments, err);
+}
+
+static int queue_daemons(const struct config *config, struct error *err)
 {
 	char unit[128];
-	const char *const arguments[] = {SYSTEMCTL, "start", "--no-block", unit, NULL};
 
 	for (size_t i = 0; i < config->source_count; i++) {
 		snprintf(unit, sizeof(unit), "binvault-pull@%s.service", config->sources[i].name);
-		if (run(arguments, err) < 0)
+		if (queue(unit, err) < 0)
 			return err->code;
 	}
-	return 0;
+	return config->siem.host ? queue(FORWARD_UNIT, err) : 0;
 }
 
 static int begin(struct error *err)
@@ -498,7 +537,7 @@ static int put_into_force(const struct config *config, struct error *err)
 	if (r == 0)
 		r = make_archive(config, err);
 	close_pin(config);
-	return r < 0 ? r : queue_pullers(config, err);
+	return r < 0 ? r : queue_daemons(config, err);
 }
 
 static int configure(struct error *err)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/place.h"
 #include "provision/tool.h"
 
 #define PROGRAM "/usr/bin/systemd-creds"
@@ -51,7 +51,7 @@ void credential_drop_in(const char *const *values, size_t count, const char *dir
 	int used = snprintf(ret_text, CREDENTIAL_TEXT_SIZE, "[Service]\n");
 
 	for (size_t i = 0; i < count; i++) {
-		const char *name = config_credential_name(values[i]);
+		const char *name = place_credential(values[i]);
 
 		if (name)
 			used += snprintf(ret_text + used, CREDENTIAL_TEXT_SIZE - (size_t)used,

@@ -146,6 +146,16 @@ static int open_clocks(struct text *text, const struct time_servers *clocks, con
 	return 0;
 }
 
+static int open_siem(struct text *text, const struct config_siem *siem, const char *hosts,
+		     bool *needs_neighbours, struct error *err)
+{
+	const struct way way = {"tcp", siem->host, siem->port};
+
+	if (siem->host && open_way(text, &way, hosts, needs_neighbours, err) < 0)
+		return error_prefix(err, "[siem] server");
+	return 0;
+}
+
 int network_rules(const struct config *config, const struct time_servers *clocks, const char *hosts,
 		  char ret_rules[NETWORK_TEXT_SIZE], struct error *err)
 {
@@ -154,7 +164,8 @@ int network_rules(const struct config *config, const struct time_servers *clocks
 
 	ret_rules[0] = '\0';
 	if (open_servers(&text, config, hosts, &needs_neighbours, err) < 0 ||
-	    open_clocks(&text, clocks, hosts, &needs_neighbours, err) < 0)
+	    open_clocks(&text, clocks, hosts, &needs_neighbours, err) < 0 ||
+	    open_siem(&text, &config->siem, hosts, &needs_neighbours, err) < 0)
 		return err->code;
 	if (needs_neighbours)
 		open_neighbours(&text);

@@ -1,6 +1,6 @@
 /*
  * What of the network a configuration opens: the way to each database server's address and port, to
- * the time servers, and nothing else. There is no name service in a vault: names come from the
+ * the time servers, to the SIEM, and nothing else. There is no name service in a vault: names come from the
  * bundle's file `hosts`.
  *
  * Owns: nothing; pure. Texts are written into the caller's buffer.
@@ -21,7 +21,8 @@
 int network_address(const char *hosts, const char *name, char ret_address[INET6_ADDRSTRLEN],
 		    struct error *err) MUST_CHECK;
 
-/* Commands for `nft -f`: to each server of each source and each time server, and the answers.
+/* Commands for `nft -f`: to each server of each source, each time server and the SIEM, and the
+ * answers.
  * ERROR_USAGE if one of them has no address. */
 int network_rules(const struct config *config, const struct time_servers *clocks, const char *hosts,
 		  char ret_rules[NETWORK_TEXT_SIZE], struct error *err) MUST_CHECK;

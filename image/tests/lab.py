@@ -12,6 +12,7 @@ from pathlib import Path
 from image.tests.machine import CARD
 from tests.integration.lab import processes
 from tests.integration.lab.mariadb import MariaDB
+from tests.integration.lab.siem import Siem
 
 HERE = Path(__file__).parent
 TAP = "tap0"
@@ -19,6 +20,7 @@ VAULT, DATABASE, STRANGER = "198.18.0.2", "198.18.0.1", "198.18.0.9"
 IMPOSTOR = "198.18.0.8"
 RESTORE_HOSTS = {"restore1": "198.18.0.31", "restore2": "198.18.0.32"}
 DATABASE_PORT = 3306
+SIEM_PORT = 6514
 
 
 class Network:
@@ -71,6 +73,28 @@ class Database(MariaDB):
 
     def command(self):
         return self._network.command(super().command())
+
+
+class Collector(Siem):
+    """The lab's SIEM, on the far side of the machine's card, at the database server's address."""
+
+    address = DATABASE
+
+    def __init__(self, network, scratch, authority):
+        self._network = network
+        super().__init__(scratch, authority, certificate=authority.issue(
+            "siem", "DNS:siem1.bank.example"))
+
+    def choose_port(self):
+        return SIEM_PORT
+
+    def command(self):
+        return self._network.command(super().command())
+
+    def listens(self):
+        probe = self._network.command(
+            ["bash", "-c", f"exec 3<>/dev/tcp/{self.address}/{self.port}"])
+        return subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 class TimeServer:

@@ -13,11 +13,12 @@ import unittest
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from image.tests.lab import (DATABASE, IMPOSTOR, TAP, VAULT, Database, Network, TimeServer,
-                             bundle_files)
+from image.tests.lab import (DATABASE, IMPOSTOR, SIEM_PORT, TAP, VAULT, Collector, Database,
+                             Network, TimeServer, bundle_files)
 from image.tests.machine import VARIABLES, Machine, missing, roomy
 from image.tests.test_artefacts import tools
 from tests.integration.lab.pki import Authority, openssl
+from tests.integration.lab.processes import wait_until
 from tests.integration.lab.scratch import Scratch
 
 PROJECT = Path(__file__).parents[2]
@@ -225,7 +226,7 @@ class MainJob(VaultTest):
         for address, authority, name in ((DATABASE, self.authority, "time1.bank.example"),
                                          (IMPOSTOR, self.authority.other(), "time2.bank.example")):
             TimeServer(self.network, self.scratch, address, authority.issue(name, f"DNS:{name}"))
-        hosts = (f"{DATABASE} db1.bank.example time1.bank.example\n"
+        hosts = (f"{DATABASE} db1.bank.example time1.bank.example siem1.bank.example\n"
                  f"{IMPOSTOR} time2.bank.example\n")
         return {"time": b"time1.bank.example\ntime2.bank.example\n", "hosts": hosts.encode(),
                 "time-ca.pem": self.authority.certificate.read_bytes()}
@@ -239,6 +240,28 @@ class MainJob(VaultTest):
         self.assertNotIn(f"Selected source {IMPOSTOR}", console)
         self.assertRegex(console, rf"TLS handshake with {IMPOSTOR}:4460 .* failed")
 
+    def start_siem(self):
+        """What binvault.conf says of it; it has the puller's key and certificate."""
+        self.siem = Collector(self.network, self.scratch, self.authority)
+        self.siem.start()
+        current = "/var/lib/binvault/config/current"
+        return (f"[siem]\nserver = siem1.bank.example:{SIEM_PORT}\ntls-ca = {current}/db-ca.pem\n"
+                f"tls-certificate = {current}/vault.pem\ntls-key = systemd:vault.key\n"
+                "state = /var/lib/binvault/forward\n").encode()
+
+    def assert_forwarded(self):
+        """Every leaf from the first on, under a checkpoint that the SIEM has as well."""
+        def checkpoints():
+            return [json.loads(message.text) for message in self.siem.messages()
+                    if message.type == "checkpoint"]
+        wait_until(lambda: checkpoints() and int(checkpoints()[-1]["size"]) > 10, 120,
+                   "the SIEM has a checkpoint")
+        size = int(checkpoints()[-1]["size"])
+        leaves = dict(self.siem.leaves())
+        self.assertLessEqual(set(range(size)), set(leaves))
+        self.assertEqual(json.loads(leaves[0])["type"], "archive")
+        self.assertIn("segment-sealed", {json.loads(leaf)["type"] for leaf in leaves.values()})
+
     def test_3_after_a_power_cut_it_goes_on_and_gives_back_what_the_server_wrote(self):
         """Its clock is an hour behind. Nothing but what the bundle names is ever talked to, and
         nobody outside finds a port."""
@@ -247,6 +270,7 @@ class MainJob(VaultTest):
             "# what the owner asks for\n"
             f"orders --to INC-1 --from-file {first} --reason to see that it works\n").encode(),
             **self.start_time_servers()}
+        files["binvault.conf"] += self.start_siem()
         self.appliance.bring(self.owner.seal(self.appliance.letter(), 2, files))
         self.write()
         self.appliance.switch_on(clock=datetime.now(timezone.utc) - timedelta(hours=1))
@@ -266,14 +290,17 @@ class MainJob(VaultTest):
         self.assert_clock_set(console, seconds=3600)
 
         self.assertEqual(self.network.scan(VAULT), "")
-        self.assertEqual(self.network.scan(DATABASE), "3306 4460", "the control of the scan")
+        self.assertEqual(self.network.scan(DATABASE), f"3306 4460 {SIEM_PORT}",
+                         "the control of the scan")
         self.write()
         self.appliance.wait(covered(self.server))
+        self.assert_forwarded()
         seen = set(watch.log_text().splitlines())
         database, time = f"tcp {DATABASE} 3306", f"udp {DATABASE} 123"
+        siem = f"tcp {DATABASE} {SIEM_PORT}"
         self.assertLessEqual(seen, {f"arp {VAULT}", f"arp {DATABASE}", f"arp {IMPOSTOR}", database,
-                                    time, f"tcp {DATABASE} 4460", f"tcp {IMPOSTOR} 4460"})
-        self.assertLessEqual({database, time}, seen, "the control of the watch")
+                                    time, siem, f"tcp {DATABASE} 4460", f"tcp {IMPOSTOR} 4460"})
+        self.assertLessEqual({database, time, siem}, seen, "the control of the watch")
 
     def test_4_a_stolen_disk_does_not_open_in_another_machine(self):
         self.appliance.switch_on(tpm="another-tpm")

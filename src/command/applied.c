@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/checked.h"
+#include "config/place.h"
 #include "io/file.h"
 
 #define CURRENT	     "current"
@@ -144,86 +145,60 @@ static const char *name_in_force(const struct applied *applied, const char *path
 /* Called for each path that the configuration names; a negative return ends it. */
 typedef int name_visit(void *context, const char *name, enum role role, struct error *err);
 
-static int visit(const struct applied *applied, const char *path, enum role role,
+/* Of a place as the configuration names it, which may be NULL. Without encryption a credential is
+ * none of ours: a unit has it from elsewhere. */
+static int visit(const struct applied *applied, const char *place, enum role role,
 		 name_visit *visitor, void *context, struct error *err)
 {
-	const char *name = path ? name_in_force(applied, path) : NULL;
+	static const char file[] = "file:";
+	const char *name = place_credential(place);
 
+	if (name)
+		return applied->encryption ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
+	if (place && strncmp(place, file, sizeof(file) - 1) == 0)
+		place += sizeof(file) - 1;
+	name = place ? name_in_force(applied, place) : NULL;
 	return name ? visitor(context, name, role, err) : 0;
 }
 
-static const char *file_of(const char *value)
+struct named {
+	const char *place;
+	enum role role;
+};
+
+static int visit_all(const struct applied *applied, const struct named *named, size_t count,
+		     name_visit *visitor, void *context, struct error *err)
 {
-	static const char prefix[] = "file:";
+	int r = 0;
 
-	return strncmp(value, prefix, sizeof(prefix) - 1) == 0 ? value + sizeof(prefix) - 1 : NULL;
-}
-
-/* Without encryption they are none of ours: a unit has them from elsewhere. */
-static int visit_credentials(const struct applied *applied, const struct config *config,
-			     name_visit *visitor, void *context, struct error *err)
-{
-	const char *name = config_credential_name(config->hsm_pin_source);
-	const char *const siem[] = {config->siem.tls_key, config->siem.tls_ca,
-				    config->siem.tls_certificate};
-	int r;
-
-	if (!applied->encryption)
-		return 0;
-	r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
-
-	for (size_t i = 0; i < config->source_count; i++) {
-		const struct config_source *source = &config->sources[i];
-		const char *const values[] = {source->credential, source->tls_key, source->tls_ca,
-					      source->tls_certificate};
-
-		for (size_t j = 0; j < ARRAY_LENGTH(values) && r == 0; j++) {
-			name = config_credential_name(values[j]);
-			r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
-		}
-	}
-	for (size_t j = 0; j < ARRAY_LENGTH(siem) && r == 0; j++) {
-		name = config_credential_name(siem[j]);
-		r = name ? visitor(context, name, ROLE_CREDENTIAL, err) : 0;
-	}
-	return r;
-}
-
-static int visit_siem(const struct applied *applied, const struct config_siem *siem,
-		      name_visit *visitor, void *context, struct error *err)
-{
-	int r = visit(applied, siem->tls_key, ROLE_FORWARD, visitor, context, err);
-
-	if (r == 0)
-		r = visit(applied, siem->tls_ca, ROLE_PUBLIC, visitor, context, err);
-	if (r == 0)
-		r = visit(applied, siem->tls_certificate, ROLE_PUBLIC, visitor, context, err);
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = visit(applied, named[i].place, named[i].role, visitor, context, err);
 	return r;
 }
 
 static int visit_names(const struct applied *applied, const struct config *config,
 		       name_visit *visitor, void *context, struct error *err)
 {
-	int r = visit(applied, file_of(config->hsm_pin_source), ROLE_HSM, visitor, context, err);
+	const struct named named[] = {
+		{config->hsm_pin_source, ROLE_HSM},
+		{config->siem.tls_key, ROLE_FORWARD},
+		{config->siem.tls_ca, ROLE_PUBLIC},
+		{config->siem.tls_certificate, ROLE_PUBLIC},
+	};
+	int r = visit_all(applied, named, ARRAY_LENGTH(named), visitor, context, err);
 
-	if (r == 0)
-		r = visit_siem(applied, &config->siem, visitor, context, err);
 	for (size_t i = 0; i < config->source_count && r == 0; i++) {
 		const struct config_source *source = &config->sources[i];
-		const struct {
-			const char *path;
-			enum role role;
-		} paths[] = {
-			{file_of(source->credential), ROLE_PULL},
+		const struct named of_source[] = {
+			{source->credential, ROLE_PULL},
 			{source->tls_key, ROLE_PULL},
 			{source->tls_ca, ROLE_PUBLIC},
 			{source->tls_certificate, ROLE_PUBLIC},
 		};
 
-		for (size_t j = 0; j < ARRAY_LENGTH(paths) && r == 0; j++)
-			r = visit(applied, paths[j].path, paths[j].role, visitor, context, err);
+		r = visit_all(applied, of_source, ARRAY_LENGTH(of_source), visitor, context, err);
 	}
-	return r < 0 ? r : visit_credentials(applied, config, visitor, context, err);
+	return r;
 }
 
 struct role_search {
@@ -265,18 +240,24 @@ struct named_check {
 static int check_name(void *context, const char *name, enum role role, struct error *err)
 {
 	const struct named_check *check = context;
+	enum role found = role_of(check->applied, check->config, name);
 
 	if (!bundle_find(check->bundle, name))
 		return error_set(err, ERROR_USAGE,
 				 BUNDLE_CONFIG " names %s%s', and there is no file '%s' in it",
 				 role == ROLE_CREDENTIAL ? "the credential '" : "'" CURRENT "/",
 				 name, name);
-	if (role != ROLE_CREDENTIAL &&
-	    role_of(check->applied, check->config, name) == ROLE_CREDENTIAL)
+	if (role != ROLE_CREDENTIAL && found == ROLE_CREDENTIAL)
 		return error_set(err, ERROR_USAGE,
 				 "'%s' is named as a file, and it is an encrypted credential: name "
 				 "it credential:%s (the PIN) or systemd:%s",
 				 name, name, name);
+	if (role > ROLE_PUBLIC && role != found)
+		return error_set(
+			err, ERROR_USAGE,
+			"'%s' is named for two daemons, and a file has one owner: bring it "
+			"under two names",
+			name);
 	return 0;
 }
 
@@ -383,6 +364,14 @@ static int write_file(int dir_fd, const struct content *content, struct error *e
 	return file_sync(fd, err);
 }
 
+static uid_t owner_of(enum role role, const struct applied_owners *owners)
+{
+	return role == ROLE_HSM	      ? owners->hsm_uid
+	       : role == ROLE_PULL    ? owners->pull_uid
+	       : role == ROLE_FORWARD ? owners->forward_uid
+				      : (uid_t)-1;
+}
+
 static struct content content_of(const struct applied *applied, const struct bundle_file *file,
 				 const struct config *config, const struct applied_owners *owners)
 {
@@ -393,10 +382,7 @@ static struct content content_of(const struct applied *applied, const struct bun
 		.bytes = file->bytes,
 		.size = file->size,
 		.mode = role == ROLE_PUBLIC ? 0444 : 0400,
-		.owner = role == ROLE_HSM	? owners->hsm_uid
-			 : role == ROLE_PULL	? owners->pull_uid
-			 : role == ROLE_FORWARD ? owners->forward_uid
-						: (uid_t)-1,
+		.owner = owner_of(role, owners),
 		.encryption = role == ROLE_CREDENTIAL ? applied->encryption : NULL,
 	};
 }

@@ -502,17 +502,6 @@ int config_read(const char *path, char **ret_text, size_t *ret_size, struct erro
 	return 0;
 }
 
-const char *config_credential_name(const char *value)
-{
-	static const char *const prefixes[] = {"credential:", "systemd:"};
-
-	for (size_t i = 0; value && i < ARRAY_LENGTH(prefixes); i++) {
-		if (strncmp(value, prefixes[i], strlen(prefixes[i])) == 0)
-			return value + strlen(prefixes[i]);
-	}
-	return NULL;
-}
-
 int config_load(const char *path, struct config **ret_config, struct error *err)
 {
 	CLEANUP(freep)

@@ -114,10 +114,6 @@ struct config {
 /* Read and check the whole file. ERROR_USAGE with FILE:LINE, also if there is no such file. */
 int config_load(const char *path, struct config **ret_config, struct error *err) MUST_CHECK;
 
-/* The NAME of "credential:NAME" or "systemd:NAME"; NULL if @value, which may be NULL, is another
- * kind of place. */
-const char *config_credential_name(const char *value);
-
 /* The two halves of it, for who needs the bytes as well (their hash); free the text. */
 int config_read(const char *path, char **ret_text, size_t *ret_size, struct error *err) MUST_CHECK;
 int config_parse(const char *path, const char *text, size_t size, struct config **ret_config,

@@ -7,8 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYSTEMD_PREFIX "systemd:"
-#define FILE_PREFIX    "file:"
+#define SYSTEMD_PREFIX	  "systemd:"
+#define CREDENTIAL_PREFIX "credential:"
+#define FILE_PREFIX	  "file:"
+
+static const char *after(const char *text, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+const char *place_credential(const char *place)
+{
+	const char *name = place ? after(place, SYSTEMD_PREFIX) : NULL;
+
+	return place && !name ? after(place, CREDENTIAL_PREFIX) : name;
+}
 
 int place_path(const char *place, char *path, struct error *err)
 {

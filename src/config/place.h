@@ -8,6 +8,10 @@
 
 #include "base/error.h"
 
+/* The NAME of "systemd:NAME", or of a PIN's "credential:NAME"; NULL if @place, which may be NULL,
+ * is of another kind. */
+const char *place_credential(const char *place);
+
 /* The path that @place stands for, into @path (PATH_MAX). */
 int place_path(const char *place, char *path, struct error *err) MUST_CHECK;
 

@@ -519,6 +519,17 @@ class CredentialsTest(unittest.TestCase):
         self.assert_refused("'password' is named as a file, and it is an encrypted credential", 2,
                             text=text)
 
+    def test_a_file_that_two_daemons_would_own_is_refused(self):
+        key = f"{self.directory}/current/shared.key"
+        text = self.text.replace("systemd:client.key", key) + (
+            f"[siem]\nserver = siem1\ntls-ca = {self.directory}/current/ca.pem\ntls-certificate = "
+            f"{self.directory}/current/client.pem\ntls-key = {key}\nstate = /f\n")
+        self.assertEqual(self.apply(1).returncode, 0)
+        self.assert_refused("'shared.key' is named for two daemons, and a file has one owner", 2,
+                            text=text, **{"shared.key": b"key"})
+        both = text.replace(key, "systemd:client.key")
+        self.assertEqual(self.apply(2, text=both).returncode, 0, "a credential is for each unit")
+
     def test_when_it_cannot_be_encrypted_the_version_before_stays(self):
         self.assertEqual(self.apply(1).returncode, 0)
         before = picture(self.directory / "1")

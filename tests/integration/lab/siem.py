@@ -29,7 +29,7 @@ module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1"
 template(name="whole" type="string"
          string="%syslogfacility% %syslogseverity% %timereported:::date-rfc3339% %hostname% \
 %app-name% %procid% %msgid% %structured-data% %msg%\\n")
-input(type="imtcp" port="{port}" address="127.0.0.1")
+input(type="imtcp" port="{port}" address="{address}")
 if $syslogfacility-text == "syslog" then {{
   action(type="omfile" file="{directory}/own.log" template="RSYSLOG_FileFormat")
   stop
@@ -56,10 +56,12 @@ class Message:
 class Siem:
     """`certificate` replaces the authority's ordinary one; `client` is who may send."""
 
+    address = "127.0.0.1"
+
     def __init__(self, scratch, authority, name="siem", certificate=None, client="client"):
         if not shutil.which(RSYSLOGD):
             skip.lacks("rsyslogd")
-        self.port = free_port()
+        self.port = self.choose_port()
         self.directory = scratch.directory(name)
         self.received = self.directory / "received"
         self._scratch, self._name, self._process = scratch, name, None
@@ -67,7 +69,14 @@ class Siem:
         self._configuration = self.directory / "rsyslog.conf"
         self._configuration.write_text(CONFIGURATION.format(
             directory=self.directory, ca=authority.certificate, certificate=server.certificate,
-            key=server.key, client=client, port=self.port, received=self.received))
+            key=server.key, client=client, port=self.port, received=self.received,
+            address=self.address))
+
+    def choose_port(self):
+        return free_port()
+
+    def command(self):
+        return [RSYSLOGD, "-n", "-f", self._configuration, "-i", self.directory / "pid"]
 
     @property
     def server(self):
@@ -75,15 +84,13 @@ class Siem:
         return f"localhost:{self.port}"
 
     def start(self):
-        self._process = processes.Process(
-            self._scratch, self._name,
-            [RSYSLOGD, "-n", "-f", self._configuration, "-i", self.directory / "pid"])
-        processes.wait_until(self._listens, 20, lambda: f"rsyslogd listens; it says: "
+        self._process = processes.Process(self._scratch, self._name, self.command())
+        processes.wait_until(self.listens, 20, lambda: f"rsyslogd listens; it says: "
                                                         f"{self._process.log_text()}")
 
-    def _listens(self):
+    def listens(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, self.port)) == 0
 
     def stop(self):
         self._process.stop()

@@ -95,6 +95,27 @@ static void a_time_server_is_asked_for_keys_and_for_the_time(void **state)
 	free(config);
 }
 
+static void the_siem_is_one_more_way(void **state)
+{
+	static char rules[NETWORK_TEXT_SIZE];
+	char name[] = "db1", unknown[] = "siem1";
+	struct config *config = make_config(NULL, 0);
+	struct error err = {0};
+
+	(void)state;
+	config->siem.host = name;
+	config->siem.port = 6514;
+	assert_ok(network_rules(config, &no_clocks, hosts, rules, &err), &err);
+	assert_string_equal(
+		rules, "add rule inet binvault output ip daddr 198.51.100.7 tcp dport 6514 accept\n"
+		       "add rule inet binvault input ip saddr 198.51.100.7 tcp sport 6514 ct state "
+		       "established accept\n");
+	config->siem.host = unknown;
+	assert_fails(network_rules(config, &no_clocks, hosts, rules, &err), &err, ERROR_USAGE,
+		     "[siem] server: 'siem1' has no address");
+	free(config);
+}
+
 static void a_server_without_an_address_opens_nothing(void **state)
 {
 	static char rules[NETWORK_TEXT_SIZE];
@@ -114,6 +135,7 @@ int main(void)
 		cmocka_unit_test(a_name_has_the_first_address_that_the_file_gives_it),
 		cmocka_unit_test(only_the_way_to_each_server_is_opened),
 		cmocka_unit_test(a_time_server_is_asked_for_keys_and_for_the_time),
+		cmocka_unit_test(the_siem_is_one_more_way),
 		cmocka_unit_test(a_server_without_an_address_opens_nothing),
 	};
 
