@@ -1,15 +1,13 @@
 """The audit trail of a whole vault in a SIEM, and a receiver that does not read."""
 
 import json
-import os
-import shutil
 import signal
 import time
 import unittest
 
 from tests.integration.forwarding import Lone
 from tests.integration.lab import ledger
-from tests.integration.lab.forwarder import USER, section
+from tests.integration.lab.forwarder import forward_to
 from tests.integration.lab.processes import wait_until
 from tests.integration.lab.siem import Siem
 from tests.integration.lab.stage import Stage
@@ -51,13 +49,7 @@ class VaultTest(unittest.TestCase):
         cls.addClassCleanup(cls.stage.close)
         cls.vault, cls.server = cls.stage.vault, cls.stage.server
         cls.siem = Siem(cls.stage.scratch, cls.stage.authority, client="forwarder")
-        client = cls.stage.authority.issue("forwarder", purpose="clientAuth")
-        if os.geteuid() == 0:
-            shutil.chown(client.key, USER)
-        cls.state = cls.vault.directory / "siem"
-        cls.vault.more = section(cls.siem.server, cls.stage.authority.certificate, client,
-                                 cls.state)
-        cls.vault.write_configuration()
+        forward_to(cls.siem, cls.vault, cls.stage.authority)
         cls.server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY AUTO_INCREMENT,"
                        " b LONGBLOB)")
         cls.vault.start()

@@ -13,10 +13,12 @@ import time
 import unittest
 from collections import defaultdict
 
+from tests.integration.lab.forwarder import forward_to
+from tests.integration.lab.siem import Siem
 from tests.integration.lab.stage import SOURCE, Stage
 
 USEC = 2_000_000  # the time that each has between two words
-DAEMONS = ("binvault-keeper", "binvault-hsm", "binvault-pull")
+DAEMONS = ("binvault-keeper", "binvault-hsm", "binvault-pull", "binvault-forward")
 
 
 class Listener:
@@ -57,9 +59,17 @@ class Watchdog(unittest.TestCase):
         vault = cls.stage.vault
         cls.listener = Listener(cls.stage.scratch)
         vault.environment = cls.listener.environment()
+        cls.start_siem()
         vault.start()
         vault.wait_covered(SOURCE, cls.stage.server)
         cls.pids = {name: vault.pids(name)[0] for name in DAEMONS}
+
+    @classmethod
+    def start_siem(cls):
+        stage = cls.stage
+        cls.siem = Siem(stage.scratch, stage.authority, client="forwarder")
+        cls.siem.start()
+        forward_to(cls.siem, stage.vault, stage.authority)
 
     def assert_all_speak(self, seconds):
         since = time.monotonic()
@@ -74,12 +84,14 @@ class Watchdog(unittest.TestCase):
             self.assertEqual(words.count("READY=1"), 1, name)
             self.assertEqual(set(words), {"READY=1", "WATCHDOG=1"}, name)
 
-    def test_they_speak_while_the_server_stands_still(self):
+    def test_they_speak_while_the_servers_stand_still(self):
         """The puller notices a dead server within 15 s, and then tries to log in."""
         os.kill(self.stage.server.pid, signal.SIGSTOP)
+        self.siem.signal(signal.SIGSTOP)
         try:
             self.assert_all_speak(25)
         finally:
+            self.siem.signal(signal.SIGCONT)
             os.kill(self.stage.server.pid, signal.SIGCONT)
         self.stage.archive()
 
