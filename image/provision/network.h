@@ -1,7 +1,7 @@
 /*
  * What of the network a configuration opens: the way to each database server's address and port, to
- * the time servers, to the SIEM, and nothing else. There is no name service in a vault: names come from the
- * bundle's file `hosts`.
+ * the time servers, to the SIEM, and nothing else. There is no name service in a vault: names come
+ * from the bundle's file `hosts`.
  *
  * Owns: nothing; pure. Texts are written into the caller's buffer.
  */

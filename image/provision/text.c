@@ -71,3 +71,10 @@ int text_replace(const char *path, const char *text, mode_t mode, struct error *
 		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
 	return sync_directory_of(path, err);
 }
+
+int folder_make(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return error_set_errno(err, ERROR_FAILED, errno, "%s", path);
+	return 0;
+}

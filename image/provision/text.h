@@ -1,5 +1,5 @@
 /*
- * Small text files, read and written whole.
+ * Small text files, read and written whole, and the folders that they lie in.
  *
  * Owns: nothing; descriptors are closed again.
  * Crash: what text_write() returned for is durable in a directory that is; a text that it was cut
@@ -20,3 +20,6 @@ int text_read_if_there(const char *path, char *ret_text, size_t size, struct err
 
 int text_write(const char *path, const char *text, mode_t mode, struct error *err) MUST_CHECK;
 int text_replace(const char *path, const char *text, mode_t mode, struct error *err) MUST_CHECK;
+
+/* One that is there stays as it is. */
+int folder_make(const char *path, mode_t mode, struct error *err) MUST_CHECK;
