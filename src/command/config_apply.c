@@ -27,7 +27,7 @@ static const struct command_option options[] = {
 	{"directory", "DIR", "where versions lie, and current, the link to the one in force"},
 	{"credential-key", "KEY", "write credentials encrypted, with host, tpm2 or host+tpm2"},
 	{"credential-pcrs", "PCRS", "to which a credential of the TPM is sealed: 7+12"},
-	{"credentials", "NAME,…", "files that are credentials beside those of the configuration"},
+	{"credentials", "NAMES", "further files that are credentials, with commas between them"},
 	{NULL, NULL, NULL},
 };
 
