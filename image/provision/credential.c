@@ -53,6 +53,7 @@ void credential_drop_in(const char *const *values, size_t count, const char *dir
 	for (size_t i = 0; i < count; i++) {
 		const char *name = place_credential(values[i]);
 
+		ASSERT(used < CREDENTIAL_TEXT_SIZE);
 		if (name)
 			used += snprintf(ret_text + used, CREDENTIAL_TEXT_SIZE - (size_t)used,
 					 "LoadCredentialEncrypted=%s:%s%s\n", name, directory,

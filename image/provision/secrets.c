@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,37 +17,61 @@
 
 #define KEY_NAME   "config.key"
 #define SEALED_KEY PLACE_IDENTITY "/config.key.credential"
-#define NEW_CERT   PLACE_WORKSHOP "/config.pem"
+#define NEXT_KEY   PLACE_IDENTITY "/config.key.next" /* becomes it by rename */
+#define NEW_KEY	   PLACE_WORKSHOP "/new.key"
+#define NEW_CERT   PLACE_WORKSHOP "/new.pem"
 
 /* --- the vault's key ------------------------------------------------------------------------- */
 
-/* Its certificate goes first and is written last. */
+static bool opens(struct error *reason)
+{
+	return access(PLACE_CERTIFICATE, F_OK) == 0 &&
+	       credential_open(KEY_NAME, SEALED_KEY, PLACE_KEY, reason) == 0;
+}
+
 static int make_key(struct error *err)
+{
+	unlink(NEW_KEY);
+	unlink(NEW_CERT);
+	if (identity_make(NEW_KEY, NEW_CERT, err) < 0)
+		return err->code;
+	return credential_seal(KEY_NAME, NEW_KEY, NEXT_KEY, err);
+}
+
+/* The certificate goes first, and is written last. */
+static int take_key(struct error *err)
 {
 	static char certificate[PLACE_FILE_MAX];
 
-	if (unlink(PLACE_CERTIFICATE) < 0 && errno != ENOENT)
-		return error_set_errno(err, ERROR_FAILED, errno, PLACE_CERTIFICATE);
-	if (identity_make(PLACE_KEY, NEW_CERT, err) < 0 ||
-	    credential_seal(KEY_NAME, PLACE_KEY, SEALED_KEY, err) < 0 ||
-	    text_read(NEW_CERT, certificate, PLACE_FILE_MAX, err) < 0)
+	if (text_read(NEW_CERT, certificate, PLACE_FILE_MAX, err) < 0)
 		return err->code;
-	unlink(NEW_CERT);
+	if ((unlink(PLACE_CERTIFICATE) < 0 && errno != ENOENT) ||
+	    rename(NEXT_KEY, SEALED_KEY) < 0 || rename(NEW_KEY, PLACE_KEY) < 0)
+		return error_set_errno(err, ERROR_FAILED, errno, PLACE_IDENTITY);
+	sync();
 	return text_replace(PLACE_CERTIFICATE, certificate, 0444, err);
 }
 
 int secrets_open_key(struct error *err)
 {
-	struct error reason;
+	struct error reason = {0};
 
-	if (access(PLACE_CERTIFICATE, F_OK) == 0) {
-		if (credential_open(KEY_NAME, SEALED_KEY, PLACE_KEY, &reason) == 0)
-			return 0;
+	if (opens(&reason))
+		return 0;
+	if (make_key(err) < 0)
+		return err->code;
+	/* The TPM works: it has sealed another one. If it only stumbled, it opens the old one now.
+	 */
+	if (opens(&reason)) {
+		unlink(NEXT_KEY);
+		unlink(NEW_KEY);
+		return 0;
+	}
+	if (reason.code)
 		printf("CONFIGURATION this machine's TPM does not open the vault's key for bundles "
 		       "(%s): there is a new one, and its certificate in binvault_out\n",
 		       reason.message);
-	}
-	return make_key(err);
+	return take_key(err);
 }
 
 void secrets_close_key(void)

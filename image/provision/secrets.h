@@ -11,8 +11,9 @@
 #include "config/config.h"
 
 /*
- * PLACE_KEY, and PLACE_CERTIFICATE for it. Made at the first start; behind another TPM than the one
- * that it was made with it does not open, and another one is made, which the console says.
+ * PLACE_KEY, and PLACE_CERTIFICATE for it. Made at the first start; where a TPM that seals does not
+ * open it, twice, it is another TPM than the one that it was made with, and another key is made,
+ * which the console says. ERROR_FAILED: the TPM does not even seal; nothing was changed.
  */
 int secrets_open_key(struct error *err) MUST_CHECK;
 void secrets_close_key(void);

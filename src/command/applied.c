@@ -247,10 +247,11 @@ static int check_name(void *context, const char *name, enum role role, struct er
 				 BUNDLE_CONFIG " names %s%s', and there is no file '%s' in it",
 				 role == ROLE_CREDENTIAL ? "the credential '" : "'" CURRENT "/",
 				 name, name);
-	if (role != ROLE_CREDENTIAL && found == ROLE_CREDENTIAL)
+	if (role != ROLE_CREDENTIAL &&
+	    (found == ROLE_CREDENTIAL || (check->applied->encryption && role > ROLE_PUBLIC)))
 		return error_set(err, ERROR_USAGE,
-				 "'%s' is named as a file, and it is an encrypted credential: name "
-				 "it credential:%s (the PIN) or systemd:%s",
+				 "'%s' is named by a path, and secrets are to lie encrypted here: "
+				 "name it credential:%s (the PIN) or systemd:%s",
 				 name, name, name);
 	if (role > ROLE_PUBLIC && role != found)
 		return error_set(

@@ -35,7 +35,7 @@ struct applied_owners {
 };
 
 /* ERROR_USAGE if @config names a file of the directory, or a credential, that the bundle does not
- * have, or one file as both. */
+ * have, a secret by its path where credentials are encrypted, or one file for two daemons. */
 int applied_check_named(const struct applied *applied, const struct bundle *bundle,
 			const struct config *config, struct error *err) MUST_CHECK;
 

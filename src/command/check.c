@@ -118,8 +118,9 @@ static void judge(const json_t *status, struct findings *findings)
 		find(findings, STATE_WARNING, "the HSM is away: %s",
 		     request_text(keys, "sentence"));
 	if (siem && !is_set(siem, "normal"))
-		find(findings, STATE_WARNING, "the audit trail is not forwarded to %s: %s",
-		     request_text(siem, "server"), request_text(siem, "sentence"));
+		find(findings, is_set(siem, "rewound") ? STATE_CRITICAL : STATE_WARNING,
+		     "the audit trail is not forwarded to %s: %s", request_text(siem, "server"),
+		     request_text(siem, "sentence"));
 	if (findings->count == 0 && !is_set(status, "normal"))
 		find(findings, STATE_WARNING, "something needs attention: see binvault status");
 }

@@ -48,8 +48,7 @@ static int make_command_line(struct command_line *line,
 	    snprintf(line->pcrs, ARGUMENT_SIZE, "--tpm2-pcrs=%s", pcrs) >= ARGUMENT_SIZE ||
 	    snprintf(line->name, ARGUMENT_SIZE, "--name=%s", name) >= ARGUMENT_SIZE)
 		return error_set(err, ERROR_USAGE,
-				 "--credential-key or --credential-pcrs is too "
-				 "long");
+				 "--credential-key, --credential-pcrs or a name is too long");
 	line->arguments[count++] = PROGRAM;
 	line->arguments[count++] = "encrypt";
 	line->arguments[count++] = line->key;
@@ -79,7 +78,9 @@ static int wait_for(pid_t pid, const char *name, struct error *err)
 	do
 		ended = waitpid(pid, &status, 0);
 	while (ended < 0 && errno == EINTR);
-	if (ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (ended != pid)
+		return error_set_errno(err, ERROR_FAILED, errno, "waiting for " PROGRAM);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	return error_set(err, ERROR_FAILED,
 			 "the credential '%s' could not be encrypted: " PROGRAM

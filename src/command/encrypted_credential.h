@@ -1,7 +1,7 @@
 /*
  * A secret as systemd's encrypted credential, which only the host or its TPM opens
  * (LoadCredentialEncrypted= of a unit): `systemd-creds encrypt` reads it from memory and writes it
- * encrypted, so that it is on no disk as it is.
+ * encrypted, so that no file ever holds it as it is.
  *
  * Owns: nothing; the program has ended when encrypted_credential_write() returns.
  */

@@ -30,6 +30,7 @@ static void put_progress(json_t *siem, const struct progress *progress, uint64_t
 	uint64_t next = progress->place.next_index;
 	bool silent = now > progress->written_usec + SILENT_USEC;
 	bool late = now > progress->until_usec + LATE_USEC;
+	const char *sentence = progress->sentence;
 
 	json_put_u64(siem, "forwarded", next);
 	json_put_u64(siem, "leaves", progress->leaf_count);
@@ -37,9 +38,12 @@ static void put_progress(json_t *siem, const struct progress *progress, uint64_t
 	json_put_u64(siem, "until", progress->until_usec);
 	json_put_bool(siem, "connected", progress->connected && !silent);
 	json_put_bool(siem, "normal", !late && !silent && !progress->rewound);
-	json_put_string(siem, "sentence",
-			silent ? "binvault-forward has told nothing for some minutes: does it run?"
-			       : progress->sentence);
+	json_put_bool(siem, "rewound", progress->rewound);
+	if (silent)
+		sentence = "binvault-forward has told nothing for some minutes: does it run?";
+	else if (late && !progress->sentence[0])
+		sentence = "the SIEM takes it, but is more than five minutes behind";
+	json_put_string(siem, "sentence", sentence);
 }
 
 void siem_add(const struct config *config, json_t *status)

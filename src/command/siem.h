@@ -9,7 +9,8 @@
 
 /*
  * With [siem], put the object "siem" into @status: "server", "forwarded", "leaves", "behind",
- * "until", "connected", "sentence", "normal". If that is false, "normal" of @status becomes false.
+ * "until", "connected", "rewound", "sentence", "normal". If that is false, "normal" of @status
+ * becomes false.
  */
 void siem_add(const struct config *config, json_t *status);
 

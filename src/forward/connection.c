@@ -15,10 +15,11 @@
 #include "config/place.h"
 #include "crypto/tls_client.h"
 
-#define CONNECT_USEC (10 * USEC_PER_SEC) /* of TCP, for each address */
-#define SHAKE_USEC   (20 * USEC_PER_SEC)
-#define LISTEN_USEC  (1 * USEC_PER_SEC)
-#define IGNORED_SIZE 4096 /* a syslog server says nothing; what it says is not looked at */
+#define CONNECT_USEC  (10 * USEC_PER_SEC) /* of TCP, for each address */
+#define SHAKE_USEC    (20 * USEC_PER_SEC)
+#define LISTEN_USEC   (1 * USEC_PER_SEC)
+#define IGNORED_TIMES 16   /* in a row: who talks without end does not hold us up */
+#define IGNORED_SIZE  4096 /* a syslog server says nothing; what it says is not looked at */
 
 enum phase { OPENING, SHAKING, LISTENING, OPEN };
 
@@ -172,13 +173,12 @@ static int listen_to(struct connection *connection, struct error *err)
 {
 	char ignored[IGNORED_SIZE];
 	enum tls_want want;
-	ssize_t n;
+	ssize_t n = 1;
 
-	do {
+	for (int i = 0; i < IGNORED_TIMES && n > 0; i++)
 		n = tls_stream_read(tls_client_stream(connection->client), ignored, sizeof(ignored),
 				    &want, err);
-	} while (n > 0);
-	return (int)n;
+	return n < 0 ? (int)n : 0;
 }
 
 static int refused_us(const struct connection *connection, struct error *err)

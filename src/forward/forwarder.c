@@ -54,6 +54,7 @@ struct forwarder {
 	struct progress progress;
 	struct progress saved; /* as it was written last */
 	uint64_t saved_usec;
+	struct error unsaved; /* why it could not be written the last time; code 0: it was */
 
 	struct trail *trail;
 	bool reading; /* trail_begin() has succeeded */
@@ -61,6 +62,7 @@ struct forwarder {
 	uint64_t begin_usec;  /* not before: after a failure */
 	struct error problem; /* with the ledger; code 0: none */
 	struct trail_end end;
+	uint64_t end_usec;  /* system time at which the ledger was so; 0: not looked at yet */
 	uint64_t look_usec; /* the next */
 	struct sample sample;
 
@@ -121,6 +123,7 @@ static void look(struct forwarder *forwarder, uint64_t now)
 {
 	struct progress *progress = &forwarder->progress;
 	struct error err = {0};
+	uint64_t looked_usec;
 
 	if (now < forwarder->look_usec)
 		return;
@@ -131,13 +134,18 @@ static void look(struct forwarder *forwarder, uint64_t now)
 			    now);
 	if (!forwarder->reading)
 		return;
-	if (trail_look(forwarder->trail, &forwarder->end, &err) == 0 &&
-	    forwarder->end.leaf_count < progress->place.next_index)
-		/* it says why */
-		begin_trail(forwarder, &progress->place, now);
-	else if (err.code)
+	looked_usec = clock_realtime_usec();
+	if (trail_look(forwarder->trail, &forwarder->end, &err) < 0) {
 		ledger_failed(forwarder, &err, now);
+		return;
+	}
+	forwarder->end_usec = looked_usec;
 	progress->leaf_count = forwarder->end.leaf_count;
+	if (forwarder->end.replaced || forwarder->end.leaf_count < progress->place.next_index) {
+		/* It says whether it is another one; what is not confirmed may come twice. */
+		forwarder->mark.set = false;
+		begin_trail(forwarder, &progress->place, now);
+	}
 }
 
 /* `until_usec` follows the clock as long as all is confirmed that there was a moment ago. */
@@ -145,13 +153,13 @@ static void follow_until(struct forwarder *forwarder)
 {
 	struct sample *sample = &forwarder->sample;
 
-	if (!forwarder->open || !forwarder->reading)
+	if (!forwarder->open || !forwarder->reading || forwarder->end_usec == 0)
 		return;
 	if (sample->usec != 0 && forwarder->progress.place.next_index < sample->leaf_count)
 		return;
 	if (sample->usec != 0)
 		forwarder->progress.until_usec = sample->usec;
-	*sample = (struct sample){forwarder->end.leaf_count, clock_realtime_usec()};
+	*sample = (struct sample){forwarder->end.leaf_count, forwarder->end_usec};
 }
 
 /* --- the buffer ------------------------------------------------------------------------------- */
@@ -160,7 +168,8 @@ static void put_heartbeat(struct forwarder *forwarder)
 {
 	CLEANUP(json_decrefp)
 	json_t *fields = json_object();
-	const struct error *problem = &forwarder->problem;
+	const struct error *problem =
+		forwarder->problem.code ? &forwarder->problem : &forwarder->unsaved;
 	enum message_severity severity = MESSAGE_INFO;
 	char time[TIME_TEXT_SIZE];
 
@@ -372,9 +381,23 @@ static void step(struct forwarder *forwarder, uint64_t now)
 
 /* --- the progress file ------------------------------------------------------------------------ */
 
-static int save(struct forwarder *forwarder, uint64_t now, struct error *err)
+/* That it cannot be written is told to the SIEM, which still gets the trail: all that is at stake
+ * is what comes twice after a crash. */
+static void write_progress(struct forwarder *forwarder)
+{
+	struct error err = {0};
+
+	forwarder->progress.written_usec = clock_realtime_usec();
+	if (progress_write(forwarder->options->state_fd, &forwarder->progress, &err) < 0 &&
+	    strcmp(forwarder->unsaved.message, err.message) != 0)
+		log_error("state.unwritten", "reason", LOG_TEXT(err.message), LOG_END);
+	forwarder->unsaved = err;
+}
+
+static void save(struct forwarder *forwarder, uint64_t now)
 {
 	struct progress *progress = &forwarder->progress;
+	const struct progress *saved = &forwarder->saved;
 	const struct error *wrong =
 		forwarder->problem.code ? &forwarder->problem : &forwarder->failure;
 	bool changed;
@@ -383,16 +406,16 @@ static int save(struct forwarder *forwarder, uint64_t now, struct error *err)
 	progress->rewound = forwarder->rewound;
 	snprintf(progress->sentence, sizeof(progress->sentence), "%s",
 		 wrong->code ? wrong->message : "");
-	changed = !same_place(&progress->place, &forwarder->saved.place) ||
-		  progress->connected != forwarder->saved.connected ||
-		  strcmp(progress->sentence, forwarder->saved.sentence) != 0;
+	changed = !same_place(&progress->place, &saved->place) ||
+		  progress->connected != saved->connected ||
+		  progress->until_usec > saved->until_usec + HEARTBEAT_USEC ||
+		  strcmp(progress->sentence, saved->sentence) != 0;
 	if (forwarder->saved_usec != 0 &&
 	    now < forwarder->saved_usec + (changed ? SAVE_USEC : HEARTBEAT_USEC))
-		return 0;
-	progress->written_usec = clock_realtime_usec();
+		return;
 	forwarder->saved = *progress;
 	forwarder->saved_usec = now;
-	return progress_write(forwarder->options->state_fd, progress, err);
+	write_progress(forwarder);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -416,7 +439,7 @@ static void wait_for_events(struct forwarder *forwarder, uint64_t now)
 			    until > now ? (int)((until - now) / USEC_PER_MSEC) + 1 : 0);
 }
 
-static int loop(struct forwarder *forwarder, struct error *err)
+static void loop(struct forwarder *forwarder)
 {
 	while (!forwarder->options->stopping()) {
 		uint64_t now = clock_monotonic_usec();
@@ -425,11 +448,9 @@ static int loop(struct forwarder *forwarder, struct error *err)
 		look(forwarder, now);
 		step(forwarder, now);
 		follow_until(forwarder);
-		if (save(forwarder, now, err) < 0)
-			return err->code;
+		save(forwarder, now);
 		wait_for_events(forwarder, now);
 	}
-	return 0;
 }
 
 int forwarder_run(const struct forwarder_options *options, struct error *err)
@@ -445,9 +466,11 @@ int forwarder_run(const struct forwarder_options *options, struct error *err)
 	forwarder.trail = trail_new(options->config->volumes[0]);
 	forwarder.buffer = malloc(BUFFER_SIZE);
 	ASSERT(forwarder.buffer);
-	r = loop(&forwarder, err);
+	loop(&forwarder);
 	forget_connection(&forwarder);
+	forwarder.progress.connected = false;
+	write_progress(&forwarder);
 	trail_free(forwarder.trail);
 	free(forwarder.buffer);
-	return r;
+	return 0;
 }

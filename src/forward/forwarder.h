@@ -25,5 +25,5 @@ struct forwarder_options {
 	int stop_fd; /* readable from then on */
 };
 
-/* Returns when it was told to stop; ERROR_*: the progress file cannot be read or written. */
+/* Returns when it was told to stop; ERROR_*: the progress file cannot be read. */
 int forwarder_run(const struct forwarder_options *options, struct error *err) MUST_CHECK;

@@ -88,11 +88,11 @@ static int read_leaf(struct trail *trail, uint64_t index, const struct leaf **re
 	if (r == 0)
 		r = log_reader_next(trail->leaves, ret_leaf, err);
 	if (r == 0)
-		return error_set(err, ERROR_DEFECT,
+		return error_set(err, ERROR_NOT_FOUND,
 				 "leaf %ju, which a checkpoint covers, is missing",
 				 (uintmax_t)index);
 	if (r > 0 && (*ret_leaf)->index != index)
-		return error_set(err, ERROR_DEFECT, "leaf %ju is missing", (uintmax_t)index);
+		return error_set(err, ERROR_NOT_FOUND, "leaf %ju is missing", (uintmax_t)index);
 	return r < 0 ? r : 0;
 }
 
@@ -191,10 +191,15 @@ int trail_look(struct trail *trail, struct trail_end *ret_end, struct error *err
 	CLEANUP(close_fdp)
 	int fd = open_ledger(trail, err);
 	struct checkpoint_item last;
+	struct stat ours, theirs;
 	uint64_t size;
 
 	if (fd < 0)
 		return fd;
+	if (fstat(fd, &theirs) < 0 || (trail->dir_fd >= 0 && fstat(trail->dir_fd, &ours) < 0))
+		return error_set_errno(err, ERROR_IO, errno, "'%s/ledger'", trail->volume);
+	ret_end->replaced = trail->dir_fd >= 0 &&
+			    (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
 	if (look(trail, fd, &last, &size, &ret_end->checkpoint_usec, err) < 0)
 		return err->code;
 	ret_end->leaf_count = last.checkpoint.size;
@@ -250,7 +255,7 @@ static int check_leaf(struct trail *trail, struct error *err)
 	r = open_leaves(trail, place->next_index - 1, err);
 	if (r == 0)
 		r = read_leaf(trail, place->next_index - 1, &leaf, err);
-	if (r == ERROR_DEFECT)
+	if (r == ERROR_NOT_FOUND)
 		return diverged(trail, err);
 	if (r == 0 && memcmp(leaf->hash.bytes, place->leaf.bytes, HASH_SIZE) != 0) {
 		error_set(err, ERROR_DIVERGED, "leaf %ju is another one", (uintmax_t)leaf->index);

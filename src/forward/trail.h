@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -46,5 +47,6 @@ const struct place *trail_place(const struct trail *trail);
 struct trail_end {
 	uint64_t leaf_count;	  /* under the last checkpoint */
 	uint64_t checkpoint_usec; /* when that was written, by the system clock */
+	bool replaced;		  /* the directory is another one than at trail_begin() */
 };
 int trail_look(struct trail *trail, struct trail_end *ret_end, struct error *err) MUST_CHECK;

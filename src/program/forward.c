@@ -16,11 +16,14 @@ static int make_state(const struct program *program, const char *path, struct er
 {
 	const struct passwd *user = program->user ? getpwnam(program->user) : NULL;
 
-	if (mkdir(path, 0755) < 0)
-		return errno == EEXIST
-			       ? 0
-			       : error_set_errno(err, ERROR_USAGE, errno,
-						 "making the directory '%s' ([siem] state)", path);
+	struct stat status;
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(err, ERROR_USAGE, errno,
+				       "making the directory '%s' ([siem] state)", path);
+	/* Another's is left alone; what we made, and were cut off in, is not. */
+	if (stat(path, &status) < 0 || status.st_uid != geteuid())
+		return 0;
 	if (chmod(path, 0755) < 0 || /* whatever the umask */
 	    (user && chown(path, user->pw_uid, user->pw_gid) < 0))
 		return error_set_errno(err, ERROR_FAILED, errno, "'%s'", path);
@@ -34,11 +37,12 @@ static int open_state(const char *path, struct error *err)
 	if (fd < 0)
 		return error_prefix(err, "[siem] state");
 	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0) {
+		error_set_errno(err, ERROR_USAGE, errno,
+				"[siem] state '%s' must be a directory that the user of "
+				"binvault-forward may write to",
+				path);
 		close(fd);
-		return error_set_errno(err, ERROR_USAGE, errno,
-				       "[siem] state '%s' must be a directory that the user of "
-				       "binvault-forward may write to",
-				       path);
+		return err->code;
 	}
 	return fd;
 }

@@ -472,9 +472,12 @@ class CredentialsTest(unittest.TestCase):
         bundle = self.owner.seal(version, {n: c for n, c in files.items() if c is not None})
         return self.owner.binvault("config", "apply", bundle, "--key", self.owner.vault.key,
                                    "--owner", self.owner.owner.certificate, "--directory",
-                                   self.directory, "--credential-key", credential_key,
-                                   "--credentials", "share.smbpasswd,share.key",
+                                   self.directory, *self.encryption(credential_key),
                                    SYSTEMD_CREDENTIAL_SECRET=str(self.key))
+
+    @staticmethod
+    def encryption(key):
+        return ["--credential-key", key, "--credentials", "share.smbpasswd,share.key"] if key else []
 
     def decrypt(self, name, path):
         return subprocess.run(["systemd-creds", "decrypt", f"--name={name}", path, "-"],
@@ -503,21 +506,19 @@ class CredentialsTest(unittest.TestCase):
         self.assertEqual((current / "hosts").read_bytes(), b"10.0.0.1 db1")
 
     def test_without_the_key_a_credential_stays_as_it_is_for_whoever_loads_it(self):
-        bundle = self.owner.seal(1, {"binvault.conf": self.text.encode(), "ca.pem": b"ca",
-                                     "client.pem": b"c", **self.SECRETS})
-        result = self.owner.binvault("config", "apply", bundle, "--key", self.owner.vault.key,
-                                     "--owner", self.owner.owner.certificate, "--directory",
-                                     self.directory)
-        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.apply(1, credential_key=None).returncode, 0)
         self.assertEqual((self.directory / "current/pin").read_bytes(), self.SECRETS["pin"])
 
-    def test_what_is_missing_or_named_as_a_file_too_is_refused(self):
+    def test_what_is_missing_or_named_by_a_path_is_refused(self):
         self.assertEqual(self.apply(1).returncode, 0)
         self.assert_refused("binvault.conf names the credential 'password', and there is no file "
                             "'password' in it", 2, password=None)
         text = self.text.replace("credential:pin", f"file:{self.directory}/current/password")
-        self.assert_refused("'password' is named as a file, and it is an encrypted credential", 2,
+        self.assert_refused("'password' is named by a path, and secrets are to lie encrypted here", 2,
                             text=text)
+        text = self.text.replace("systemd:client.key", f"{self.directory}/current/plain.key")
+        self.assert_refused("'plain.key' is named by a path, and secrets are to lie encrypted here",
+                            2, text=text, **{"plain.key": b"key"})
 
     def test_a_file_that_two_daemons_would_own_is_refused(self):
         key = f"{self.directory}/current/shared.key"
@@ -526,7 +527,7 @@ class CredentialsTest(unittest.TestCase):
             f"{self.directory}/current/client.pem\ntls-key = {key}\nstate = /f\n")
         self.assertEqual(self.apply(1).returncode, 0)
         self.assert_refused("'shared.key' is named for two daemons, and a file has one owner", 2,
-                            text=text, **{"shared.key": b"key"})
+                            text=text, credential_key=None, **{"shared.key": b"key"})
         both = text.replace(key, "systemd:client.key")
         self.assertEqual(self.apply(2, text=both).returncode, 0, "a credential is for each unit")
 

@@ -158,10 +158,15 @@ class RewoundTest(Lone):
         self.sender.wait_confirmed(len(self.ledger.lines))
 
     def replace(self, archive=ledger.ARCHIVE, count=100):
-        shutil.rmtree(self.ledger.directory)
-        self.ledger = Ledger(self.volume, archive)
-        self.ledger.append(count)
-        self.ledger.checkpoint()
+        """By another one, made beside it: at no moment is there none."""
+        other = Ledger(self.scratch.directory(f"other-{count}-{archive[-2:]}"), archive)
+        other.append(count)
+        other.checkpoint()
+        old = self.ledger.directory
+        old.rename(old.with_name("old"))
+        other.directory.rename(old)
+        shutil.rmtree(old.with_name("old"))
+        other.directory, self.ledger = old, other
 
     def assert_alarm(self, words):
         """It tells the SIEM, the log and the file, and does not go on."""
@@ -195,6 +200,26 @@ class RewoundTest(Lone):
         self.replace(count=50)
         self.sender.wait(lambda: self.receiver.reports("ledger-rewound"), "an alert")
         self.assertEqual(len(self.receiver.leaves()), 102)
+
+    def test_a_longer_one_is_seen_while_it_runs_too(self):
+        self.replace(count=200)
+        self.sender.wait(lambda: self.receiver.reports("ledger-rewound"), "an alert")
+        self.assertEqual(len(self.receiver.leaves()), 102)
+
+    def test_a_stray_name_is_no_other_ledger(self):
+        (self.ledger.directory / "notes").write_text("nothing")
+        self.sender.kill9()
+        self.sender.start()
+        self.sender.wait_sentence("notes")
+        self.assertEqual(self.receiver.reports("ledger-rewound"), [])
+
+    def test_a_state_that_cannot_be_written_holds_nothing_up(self):
+        self.sender.state.chmod(0o555)
+        self.addCleanup(self.sender.state.chmod, 0o755)
+        self.ledger.append(10)
+        self.ledger.checkpoint()
+        self.sender.wait(lambda: self.receiver.highest() == len(self.ledger.lines) - 1, "the ten")
+        self.sender.wait(lambda: self.sender.events("state.unwritten"), "it is in the log")
 
 
 if __name__ == "__main__":

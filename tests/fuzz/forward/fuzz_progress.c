@@ -1,4 +1,4 @@
-/* What is accepted as the forwarder's progress is written again as the same bytes. */
+/* What is accepted as the forwarder's progress is written again as the same progress. */
 #include <stdint.h>
 #include <string.h>
 
