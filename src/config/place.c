@@ -27,22 +27,20 @@ const char *place_credential(const char *place)
 
 int place_path(const char *place, char *path, struct error *err)
 {
+	const char *name = after(place, SYSTEMD_PREFIX), *file = after(place, FILE_PREFIX);
 	const char *directory;
 	int length;
 
-	if (strncmp(place, SYSTEMD_PREFIX, strlen(SYSTEMD_PREFIX)) == 0) {
+	if (name) {
 		directory = getenv("CREDENTIALS_DIRECTORY");
 		if (!directory)
 			return error_set(err, ERROR_USAGE,
 					 "credential '%s' needs systemd: $CREDENTIALS_DIRECTORY is "
 					 "not set; use LoadCredential= or a file",
 					 place);
-		length = snprintf(path, PATH_MAX, "%s/%s", directory,
-				  place + strlen(SYSTEMD_PREFIX));
+		length = snprintf(path, PATH_MAX, "%s/%s", directory, name);
 	} else {
-		if (strncmp(place, FILE_PREFIX, strlen(FILE_PREFIX)) == 0)
-			place += strlen(FILE_PREFIX);
-		length = snprintf(path, PATH_MAX, "%s", place);
+		length = snprintf(path, PATH_MAX, "%s", file ? file : place);
 	}
 	if (length < 0 || length >= PATH_MAX)
 		return error_set(err, ERROR_USAGE, "the path of the credential is too long");
