@@ -269,6 +269,10 @@ class ServiceTest(HsmTest):
         text = (self.vault.volume / "ledger" / "checkpoints").read_text(encoding="utf-8")
         return int(re.findall(r"^binvault/\S+\n(\d+)\n", text, re.MULTILINE)[-1])
 
+    def token_bytes(self):
+        """{file of the token: its bytes}."""
+        return {path: path.read_bytes() for path in self.token.tokens.rglob("*.object")}
+
     def wait_signed(self):
         """Every leaf has its checkpoint, that of the start too."""
         wait_until(lambda: self.signed_size() > self.signed_before and self.vault.unsigned() == 0,
@@ -280,12 +284,15 @@ class ServiceTest(HsmTest):
                    lambda: f"{event} {name}:\n{self.vault.tail()}")
 
     def test_hsm_killed_at_any_moment_signs_one_history(self):
+        """The archive's side of it; that the token stands is the HSM's promise (Token.protect)."""
         seed = random.randrange(1 << 32)
         moments = random.Random(seed)
+        token = self.token_bytes()
         for _ in range(6):
             self.vault.start()
             time.sleep(moments.uniform(0, 0.4))
             self.vault.kill9()
+            self.assertEqual(self.token_bytes(), token, f"the token was written, seed {seed}")
         self.start()
         self.wait_signed()
         self.vault.stop()

@@ -7,6 +7,10 @@ end, as a PIN has none.
 Tests of "the HSM is away" hide the token directory and bring it back. SoftHSM keeps objects in
 memory, so a process that has the token open notices at its next operation, and only a new process
 sees the token again.
+
+SoftHSM writes its token file anew in place at each login, empties it first, and so loses the token
+if the program is killed in between. An HSM is a box of its own that does not; `protect` makes the
+files as steadfast: SoftHSM logs in as well to a token that it may only read.
 """
 
 import os
@@ -69,6 +73,12 @@ class Token:
         for path in [self.directory, *self.directory.rglob("*")]:
             shutil.chown(path, user)
         self.configuration.chmod(0o644)
+
+    def protect(self, protected=True):
+        """No key is made from now on, or again: whether its user may only read the token."""
+        for path in self.tokens.rglob("*"):
+            if path.is_file():
+                path.chmod(0o400 if protected else 0o600)
 
     def objects(self):
         """What pkcs11-tool lists, private objects too, as text."""

@@ -112,8 +112,11 @@ class Vault:
 
     # -- life --------------------------------------------------------------------------------------
     def init(self):
-        """`binvault init`; returns what it printed."""
-        return self.verb("init")
+        """`binvault init`; returns what it printed. Then the token has all its keys."""
+        self.token.protect(False)
+        output = self.verb("init")
+        self.token.protect()
+        return output
 
     def start(self):
         """`binvault run`, in the background."""
