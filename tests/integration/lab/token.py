@@ -75,7 +75,7 @@ class Token:
         self.configuration.chmod(0o644)
 
     def protect(self, protected=True):
-        """No key is made from now on, or again: whether its user may only read the token."""
+        """From now on its user may only read the token, or, if not `protected`, make keys in it."""
         for path in self.tokens.rglob("*"):
             if path.is_file():
                 path.chmod(0o400 if protected else 0o600)
